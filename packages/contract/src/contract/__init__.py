@@ -1,0 +1,20 @@
+"""The model contract: what a request has, how it becomes features, what comes out, and the proof that it still does."""
+
+from contract.bundle import Bundle
+from contract.document import FORMAT_VERSION, Contract, Interval, Output
+from contract.errors import ContractError, FieldProblem, InvalidInput
+from contract.golden import Golden
+from contract.rows import Rows
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Bundle",
+    "Contract",
+    "ContractError",
+    "FieldProblem",
+    "Golden",
+    "Interval",
+    "InvalidInput",
+    "Output",
+    "Rows",
+]

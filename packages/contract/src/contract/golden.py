@@ -1,0 +1,64 @@
+"""Golden rows: raw requests with the predictions that training computed, recomputed wherever the model is loaded.
+
+Training computes them column by column; the check goes row by row, as a request does. So a loaded model has shown that
+its features and its booster give here what they gave there.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, ValidationError
+
+from contract.document import Contract
+from contract.errors import GoldenMismatch, InvalidInput, MalformedGolden
+from contract.fields import Document
+from contract.rows import Rows
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""Feature matrix of shape (n, k) to predictions of shape (n,)."""
+
+RELATIVE_TOLERANCE = 1e-6
+"""Eight units in the last place of float32: another processor may sum trees with other vector instructions."""
+
+
+class Golden(Document):
+    """golden.json."""
+
+    rows: list[dict[str, Any]] = Field(min_length=1)
+    """Raw fields as a client sends them."""
+    predictions: list[float]
+
+    def to_json(self) -> bytes:
+        return (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "Golden":
+        """Raises MalformedGolden."""
+        try:
+            golden = cls.model_validate_json(text)
+        except ValidationError as error:
+            raise MalformedGolden(str(error)) from error
+        if len(golden.rows) != len(golden.predictions):
+            raise MalformedGolden(f"{len(golden.rows)} rows but {len(golden.predictions)} predictions")
+        return golden
+
+    def check(self, contract: Contract, predict: Predict) -> None:
+        """Recomputes every row.
+
+        Raises:
+            GoldenMismatch: at the first prediction that differs by more than ``RELATIVE_TOLERANCE``.
+            MalformedGolden: a row that the contract refuses.
+        """
+        rows = Rows(contract)
+        for position, (row, expected) in enumerate(zip(self.rows, self.predictions, strict=True)):
+            try:
+                features = contract.row(rows.parse(json.dumps(row).encode()))
+            except InvalidInput as error:
+                raise MalformedGolden(f"row {position}: {error}") from error
+            actual = float(predict(features)[0])
+            if not math.isclose(actual, expected, rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE):
+                raise GoldenMismatch(position, expected, actual)

@@ -1,0 +1,154 @@
+"""Request rows: JSON to validated values, with every problem named by field.
+
+The validator is generated from the contract and runs in pydantic's compiled core.
+"""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, SchemaValidator, core_schema
+
+from contract.document import Contract
+from contract.errors import BadJson, FieldProblem, InvalidInput
+from contract.fields import LARGEST, Category, Integer, Ranged, RawField, Timestamp
+
+Row = Mapping[str, Any]
+
+MOST_PROBLEMS = 100
+"""A refused batch lists no more than this many problems."""
+
+
+class Rows:
+    """The validators of one contract's requests.
+
+    A validated row is a dict with the given fields: numbers as float, categories as in the vocabulary, timestamps as
+    naive ``datetime``.
+    """
+
+    def __init__(self, contract: Contract) -> None:
+        self._fields = contract.by_name
+        row = _row_schema(contract)
+        self._one = SchemaValidator(row)
+        self._batch = SchemaValidator(
+            core_schema.typed_dict_schema(
+                {"rows": core_schema.typed_dict_field(core_schema.list_schema(row, min_length=1))},
+                extra_behavior="forbid",
+            )
+        )
+
+    def parse(self, body: bytes) -> Row:
+        """One object of raw fields.
+
+        Raises:
+            BadJson: the body isn't a JSON object.
+            InvalidInput: a field is missing, unknown, mistyped or out of range.
+        """
+        try:
+            row: Row = self._one.validate_json(body)
+        except ValidationError as error:
+            raise self._explain(error) from None
+        return row
+
+    def parse_batch(self, body: bytes) -> Sequence[Row]:
+        """``{"rows": [...]}``, at least one; raises as ``parse`` does, each problem with its row."""
+        try:
+            rows: Sequence[Row] = self._batch.validate_json(body)["rows"]
+        except ValidationError as error:
+            raise self._explain(error) from None
+        return rows
+
+    def _explain(self, error: ValidationError) -> BadJson | InvalidInput:
+        details = error.errors(include_url=False, include_context=True)
+        if details[0]["type"] == "json_invalid":
+            return BadJson(f"the body is not JSON: {details[0]['msg'].removeprefix('Invalid JSON: ')}")
+        if not details[0]["loc"]:
+            return BadJson("the body is not a JSON object")
+        return InvalidInput([self._problem(detail) for detail in details[:MOST_PROBLEMS]])
+
+    def _problem(self, detail: ErrorDetails) -> FieldProblem:
+        location = detail["loc"]
+        row = None
+        if location[0] == "rows" and "rows" not in self._fields:
+            if len(location) == 1:
+                problem = "is missing" if detail["type"] == "missing" else detail["msg"].lower()
+                return FieldProblem("rows", problem, "a list of at least one row object")
+            row, location = int(location[1]), location[2:]
+            if not location:
+                return FieldProblem("rows", "has an entry that is not an object", "a list of row objects", row)
+        name = str(location[0])
+        field = self._fields.get(name)
+        if field is None:
+            near = difflib.get_close_matches(name, self._fields, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return FieldProblem(name, f"is not a field of this model{hint}", ", ".join(self._fields), row)
+        return FieldProblem(name, _what_is_wrong(detail), field.allowed, row)
+
+
+def _row_schema(contract: Contract) -> CoreSchema:
+    entries = {
+        field.name: core_schema.typed_dict_field(
+            _value_schema(field) if field.required else core_schema.nullable_schema(_value_schema(field)),
+            required=field.required,
+        )
+        for field in contract.fields
+    }
+    return core_schema.typed_dict_schema(entries, extra_behavior="forbid")
+
+
+def _value_schema(field: RawField) -> CoreSchema:
+    match field:
+        case Timestamp():
+            return core_schema.datetime_schema(strict=True, tz_constraint="naive", ge=field.minimum, le=field.maximum)
+        case Category(of_numbers=True, span=(low, high), unknown="reject"):
+            return _number_schema(low, high, whole=True)
+        case Category():
+            kind = (
+                _number_schema(-LARGEST, LARGEST, whole=True)
+                if field.of_numbers
+                else core_schema.str_schema(strict=True)
+            )
+            return kind if field.unknown == "missing" else _known(field, kind)
+        case Ranged():
+            return _number_schema(*field.bounds, whole=isinstance(field, Integer))
+    raise TypeError(field)
+
+
+def _number_schema(low: float, high: float, *, whole: bool) -> CoreSchema:
+    return core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high, multiple_of=1 if whole else None)
+
+
+def _known(field: Category, kind: CoreSchema) -> CoreSchema:
+    codes = field.codes
+
+    def check(value: Any) -> Any:
+        if value not in codes:
+            raise PydanticCustomError("category", "is not in the vocabulary")
+        return value
+
+    return core_schema.no_info_after_validator_function(check, kind)
+
+
+def _what_is_wrong(detail: ErrorDetails) -> str:
+    given = detail["input"]
+    shown = repr(given)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
+    match detail["type"]:
+        case "missing":
+            return "is missing"
+        case "timezone_naive":
+            return f"is {shown}, with an offset"
+        case "finite_number":
+            return f"is {shown}, not a finite number"
+        case "greater_than_equal" | "less_than_equal" | "multiple_of" | "category":
+            return f"is {shown}"
+        case "datetime_parsing" | "datetime_from_date_parsing":
+            return f"is {shown}, not a time"
+        case _:
+            return "is null" if given is None else f"is {shown}, a {_json_type(given)}"
+
+
+def _json_type(value: Any) -> str:
+    names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+    return names.get(type(value), type(value).__name__)
