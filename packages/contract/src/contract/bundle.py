@@ -1,4 +1,4 @@
-"""The folder that is a model version: ``contract.json``, ``model.ubj``, ``golden.json``. Data only, nothing to execute."""
+"""The folder that is a model version: ``contract.json``, ``model.ubj``, ``golden.json``. Data only, no code."""
 
 import hashlib
 from collections.abc import Mapping

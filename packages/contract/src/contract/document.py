@@ -64,8 +64,8 @@ class Contract(Document):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for kind, names in (("field", self.by_name_counted), ("feature", Counter(f.name for f in self.features))):
-            twice = [name for name, count in names.items() if count > 1]
+        for kind, names in (("field", [f.name for f in self.fields]), ("feature", [f.name for f in self.features])):
+            twice = [name for name, count in Counter(names).items() if count > 1]
             if twice:
                 raise ValueError(f"{kind} {twice[0]!r} is defined twice")
         for feature in self.features:
@@ -74,13 +74,11 @@ class Contract(Document):
                 if field is None:
                     raise ValueError(f"feature {feature.name!r} reads {name!r}, which is no field")
                 if not isinstance(field, feature.takes):
-                    raise ValueError(f"feature {feature.name!r}: {feature.op} doesn't work on {field.type} {name!r}")
+                    raise ValueError(
+                        f"feature {feature.name!r}: {feature.op} doesn't work on the {type(field).__name__.lower()} {name!r}"
+                    )
             feature.check(self.by_name)
         return self
-
-    @property
-    def by_name_counted(self) -> Counter[str]:
-        return Counter(field.name for field in self.fields)
 
     @cached_property
     def by_name(self) -> dict[str, RawField]:
@@ -97,7 +95,8 @@ class Contract(Document):
     def matrix(self, table: pa.Table) -> NDArray[np.float32]:
         """Features of a table with the raw fields as columns, float32 of shape (n, number of features).
 
-        Columns that are no field are ignored, so that a table may hold the outcome too. An optional field may have no column.
+        Columns that are no field are ignored, so that a table may hold the outcome too; an optional field may have
+        no column.
 
         Raises:
             InvalidInput: a required column is absent, or a value isn't allowed.

@@ -9,7 +9,7 @@ class ContractError(Exception):
 
 
 class MalformedContract(ContractError):
-    """The contract is not what its format asks for; ``where`` is a path into the document, such as ``fields.2.type``."""
+    """The contract isn't what its format asks for; ``where`` is a path into it, such as ``fields.2.type``."""
 
     def __init__(self, where: str, problem: str) -> None:
         self.where = where

@@ -27,7 +27,7 @@ class Features:
             for name, encode, missing in self._encoders
         }
         return np.array(
-            [[apply(*(encoded[i] for i in inputs)) for apply, inputs in self._operations]], dtype=np.float32
+            [[apply(*[encoded[name] for name in inputs]) for apply, inputs in self._operations]], dtype=np.float32
         )
 
     def rows(self, many: Sequence[Mapping[str, Any]]) -> Matrix:
@@ -43,5 +43,5 @@ class Features:
         length = len(next(iter(encoded.values())))
         result = np.empty((length, len(self._operations)), dtype=np.float32)
         for position, (apply, inputs) in enumerate(self._operations):
-            result[:, position] = apply(*(encoded[i] for i in inputs))
+            result[:, position] = apply(*[encoded[name] for name in inputs])
         return result

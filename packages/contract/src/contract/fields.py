@@ -182,7 +182,8 @@ class Category(RawField):
 
     @cached_property
     def codes(self) -> dict[str | int, float]:
-        return {value: float(code) for code, value in enumerate(self.values)}
+        values: list[str | int] = [*self.values]
+        return {value: float(code) for code, value in enumerate(values)}
 
     @property
     def of_numbers(self) -> bool:

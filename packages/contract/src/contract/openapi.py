@@ -36,8 +36,8 @@ def _kind(field: RawField) -> Schema:
         case Timestamp():
             # not "date-time": that format demands the offset which a local time hasn't
             return {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?$"}
-        case Category(span=(low, high), unknown="reject"):
-            return {"type": "integer", "minimum": low, "maximum": high}
+        case Category(span=(first, last), unknown="reject"):
+            return {"type": "integer", "minimum": first, "maximum": last}
         case Category(unknown="reject"):
             return {"enum": list(field.values)}
         case Category():

@@ -1,8 +1,8 @@
 """The closed set of ways in which raw fields become a feature.
 
 An operation is written once, over float64: a Python float for one request, a NumPy column for a training set. Python's
-and NumPy's arithmetic on these is IEEE 754 and gives the same bits, which is why no operation here uses a transcendental
-function (NumPy's vectorised ones may differ in the last place). NaN is missing and passes through.
+and NumPy's arithmetic on these is IEEE 754 and gives the same bits, which is why no operation here uses a
+transcendental function (NumPy's vectorised ones may differ in the last place). NaN is missing and passes through.
 """
 
 import math
@@ -34,7 +34,7 @@ def quotient(left: Values, right: Values) -> Values:
 
 
 def month_of(t: Values) -> Values:
-    """Month, 1 to 12, of seconds since 1970-01-01; proleptic Gregorian (H. Hinnant, chrono-compatible date algorithms)."""
+    """Month, 1 to 12, of seconds since 1970-01-01 (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms")."""
     shifted = t // DAY + 719_468
     day_of_era = shifted % 146_097
     year_of_era = (day_of_era - day_of_era // 1_460 + day_of_era // 36_524 - day_of_era // 146_096) // 365

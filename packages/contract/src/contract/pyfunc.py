@@ -1,4 +1,4 @@
-"""MLflow's loader for a bundle, so that ``mlflow.pyfunc.load_model`` predicts from raw columns. Needs the extra ``pyfunc``.
+"""MLflow's loader for a bundle: ``mlflow.pyfunc.load_model`` predicts from raw columns. Needs the extra ``pyfunc``.
 
 The bundle's ``MLmodel`` file names this module; the bundle itself holds no code.
 """
