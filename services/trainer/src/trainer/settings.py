@@ -1,0 +1,53 @@
+"""Everything about a deployment of the trainer, read from the environment."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment variables ``TRAINER_…``; names that belong to another program or service stay as they are."""
+
+    model_config = SettingsConfigDict(env_prefix="TRAINER_", frozen=True)
+
+    warehouse_url: SecretStr
+    """Where trips are kept, as ``postgresql://user:password@host:port/warehouse``."""
+
+    storage: Path
+    """A folder for downloads, Parquet checkpoints and features, shared by all workers."""
+
+    source: Literal["synthetic", "tlc"] = "synthetic"
+    """The data source that flows use unless a run says otherwise."""
+
+    tlc_location: str = "https://d37ci6vzurychx.cloudfront.net/trip-data"
+    """Base URL or folder of the monthly files."""
+
+    months: str = ""
+    """Training months of the first training and the default of later ones: ``2021-01`` or ``2021-01..2021-03``; empty
+    for the newest that the source has."""
+
+    holdout: str = ""
+    """Holdout month of the same; empty for the month after the training months."""
+
+    mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI")
+    """MLflow's tracking server and registry."""
+
+    mlflow_ui_url: str = "http://127.0.0.1:5000"
+    """Where a person's browser finds MLflow: links in reports and notifications."""
+
+    serving_url: str
+    """The model service."""
+
+    serving_reload_token: SecretStr = Field(validation_alias="SERVING_RELOAD_TOKEN")
+    """Bearer token of the service's ``/reload``."""
+
+    notify_webhook_url: str = ""
+    """Where results of training runs are posted; kept in Prefect as the block ``custom-webhook/training``."""
+
+    notify_block: str = ""
+    """A Prefect notification block to use instead, as ``slack-webhook/name``."""
+
+    git_commit: str = Field(default="unknown", validation_alias="GIT_COMMIT")
+    """The commit that the running code was built from, for the runs' tags."""
