@@ -1,6 +1,6 @@
 """The model contract: what a request has, how it becomes features, what comes out, and the proof that it still does."""
 
-from contract.bundle import Bundle
+from contract import bundle
 from contract.document import FORMAT_VERSION, Contract, Interval, Output
 from contract.errors import ContractError, FieldProblem, InvalidInput
 from contract.golden import Golden
@@ -8,7 +8,6 @@ from contract.rows import Rows
 
 __all__ = [
     "FORMAT_VERSION",
-    "Bundle",
     "Contract",
     "ContractError",
     "FieldProblem",
@@ -17,4 +16,5 @@ __all__ = [
     "InvalidInput",
     "Output",
     "Rows",
+    "bundle",
 ]

@@ -74,9 +74,8 @@ class Contract(Document):
                 if field is None:
                     raise ValueError(f"feature {feature.name!r} reads {name!r}, which is no field")
                 if not isinstance(field, feature.takes):
-                    raise ValueError(
-                        f"feature {feature.name!r}: {feature.op} doesn't work on the {type(field).__name__.lower()} {name!r}"
-                    )
+                    kind = type(field).__name__.lower()
+                    raise ValueError(f"feature {feature.name!r}: {feature.op} doesn't work on the {kind} {name!r}")
             feature.check(self.by_name)
         return self
 

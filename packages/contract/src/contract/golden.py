@@ -7,9 +7,11 @@ its features and its booster give here what they gave there.
 import json
 import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
@@ -23,6 +25,19 @@ Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 RELATIVE_TOLERANCE = 1e-6
 """Eight units in the last place of float32: another processor may sum trees with other vector instructions."""
+
+
+def requests_of(contract: Contract, table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of a table as a client would send them: JSON values by field name, nulls left out."""
+    names = [name for name in contract.by_name if name in table.column_names]
+    return [
+        {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in row.items()
+            if value is not None
+        }
+        for row in table.select(names).to_pylist()
+    ]
 
 
 class Golden(Document):

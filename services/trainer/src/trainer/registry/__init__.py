@@ -1,0 +1,1 @@
+"""MLflow: runs, registered model versions, and who is champion."""

@@ -1,0 +1,82 @@
+"""One training run in MLflow."""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import mlflow
+from contract import Contract
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.models import Model
+from mlflow.utils.time import get_current_time_millis
+
+from trainer.registry import flavor
+
+# MLflow reads these when a client is used; a model of ours is data, and nobody is told that it was trained
+PRIVACY = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+
+
+def client(tracking_uri: str) -> MlflowClient:
+    """A client of the tracking server; the fluent API, which MLflow's own model code uses, is pointed there too."""
+    os.environ.update(PRIVACY)
+    mlflow.set_tracking_uri(tracking_uri)
+    return MlflowClient(tracking_uri)
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """Logs to a run by its id, from whichever process a task runs in."""
+
+    mlflow: MlflowClient
+    id: str
+
+    @classmethod
+    def start(cls, mlflow: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> "TrainingRun":
+        existing = mlflow.get_experiment_by_name(experiment)
+        experiment_id = existing.experiment_id if existing else mlflow.create_experiment(experiment)
+        run = mlflow.create_run(experiment_id, run_name=name, tags=dict(tags))
+        return cls(mlflow, run.info.run_id)
+
+    @property
+    def experiment_id(self) -> str:
+        return str(self.mlflow.get_run(self.id).info.experiment_id)
+
+    def log_parameters(self, parameters: Mapping[str, object]) -> None:
+        self.mlflow.log_batch(self.id, params=[Param(name, str(value)) for name, value in parameters.items()])
+
+    def log_metrics(self, metrics: Mapping[str, float]) -> None:
+        now = get_current_time_millis()
+        self.mlflow.log_batch(self.id, metrics=[Metric(name, value, now, 0) for name, value in metrics.items()])
+
+    def log_tags(self, tags: Mapping[str, str]) -> None:
+        self.mlflow.log_batch(self.id, tags=[RunTag(name, value) for name, value in tags.items()])
+
+    def log_dataset(self, name: str, digest: str, source: Mapping[str, object], rows: int, context: str) -> None:
+        """Notes what the run read; MLflow shows at most 36 characters of a digest."""
+        profile = json.dumps({"num_rows": rows})
+        dataset = Dataset(name, digest[:36], "warehouse", json.dumps(source), profile=profile)
+        self.mlflow.log_inputs(self.id, [DatasetInput(dataset, [InputTag("mlflow.data.context", context)])])
+
+    def log_files(self, folder: Path, under: str) -> None:
+        self.mlflow.log_artifacts(self.id, str(folder), under)
+
+    def register(self, bundle_folder: Path, contract: Contract) -> str:
+        """Logs the bundle as a model of this run and registers it under the contract's name; the version's number."""
+        info = Model.log(
+            artifact_path=None,
+            name=contract.name,
+            flavor=flavor,
+            flavor_name="roundhouse",
+            registered_model_name=contract.name,
+            run_id=self.id,
+            bundle_folder=bundle_folder,
+            contract=contract,
+        )
+        return str(info.registered_model_version)
+
+    def end(self, status: str) -> None:
+        """``FINISHED``, ``FAILED`` or ``KILLED``."""
+        self.mlflow.set_terminated(self.id, status)

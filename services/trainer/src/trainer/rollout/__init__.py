@@ -1,0 +1,1 @@
+"""Has the running service take a version, and proves that it did."""
