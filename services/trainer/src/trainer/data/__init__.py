@@ -1,0 +1,1 @@
+"""Where months of trips come from and where they are kept."""

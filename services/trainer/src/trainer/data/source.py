@@ -1,0 +1,57 @@
+"""Where months of trips come from."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Literal, Protocol
+
+from trainer.data.months import Month
+
+SourceName = Literal["synthetic", "tlc"]
+Service = Literal["green", "yellow"]
+
+
+@dataclass(frozen=True, slots=True)
+class MonthFile:
+    """One month of one service as a Parquet file on this machine."""
+
+    path: Path
+    uri: str
+    """Where it came from."""
+    sha256: str
+    size: int
+    """Bytes."""
+
+
+class MonthSource(Protocol):
+    """Something that has months of trips."""
+
+    def fetch(self, service: Service, month: Month, into: Path) -> MonthFile:
+        """The month's file, in the folder ``into`` or where it already was.
+
+        Raises:
+            MonthNotPublished, NotParquet, TruncatedFile, RequestRefused: there is no usable file.
+            SourceUnavailable: there may be one later.
+        """
+        ...
+
+    def newest(self, service: Service, today: date) -> Month:
+        """The newest month that can be fetched.
+
+        Raises:
+            NothingPublished: there is none.
+            SourceUnavailable: the source doesn't say.
+        """
+        ...
+
+
+def file_name(service: Service, month: Month) -> str:
+    """The name that the TLC gives its files: ``green_tripdata_2021-01.parquet``."""
+    return f"{service}_tripdata_{month}.parquet"
+
+
+def sha256_of(path: Path) -> str:
+    """sha256 (hex) of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

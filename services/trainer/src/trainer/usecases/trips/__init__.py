@@ -1,0 +1,1 @@
+"""NYC taxi trips: how long will this trip take?"""
