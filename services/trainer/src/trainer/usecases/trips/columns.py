@@ -1,9 +1,12 @@
 """The TLC's columns, which differ by year, service and who saved the file, as one schema."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from trainer.data.columns import flags, numbers, times, whole_numbers
-from trainer.data.errors import MissingColumn, UnreadableColumn
+from trainer.data.conversion import convert
+from trainer.data.errors import EmptyMonth, MissingColumn, UnreadableColumn
+from trainer.data.source import MonthFile
 
 TRIPS = pa.schema(
     [
@@ -35,3 +38,76 @@ TRIPS = pa.schema(
 
 REQUIRED = ("pickup_at", "dropoff_at", "pu_location_id", "do_location_id", "trip_distance")
 """What a trip can't do without."""
+
+_SPELLINGS = {
+    "lpep_pickup_datetime": "pickup_at",  # green taxis
+    "tpep_pickup_datetime": "pickup_at",  # yellow taxis
+    "pickup_datetime": "pickup_at",
+    "lpep_dropoff_datetime": "dropoff_at",
+    "tpep_dropoff_datetime": "dropoff_at",
+    "dropoff_datetime": "dropoff_at",
+    "pulocationid": "pu_location_id",
+    "dolocationid": "do_location_id",
+    "vendorid": "vendor_id",
+    "ratecodeid": "ratecode_id",
+    "rate_code": "ratecode_id",
+}
+"""By the file's name in lower case, trimmed, where that isn't ours already."""
+
+_ROWS_AT_A_TIME = 500_000
+
+
+def check_file(file: MonthFile) -> None:
+    """Reads no more than the file's footer.
+
+    Raises:
+        EmptyMonth, MissingColumn: what ``read`` would find wrong.
+    """
+    with pq.ParquetFile(file.path) as parquet:
+        _sources(parquet.schema_arrow, file.uri)
+        if parquet.metadata.num_rows == 0:
+            raise EmptyMonth(file.uri)
+
+
+def read(file: MonthFile) -> pa.Table:
+    """A month's file with the columns of ``TRIPS``, rows in the file's order.
+
+    Raises:
+        EmptyMonth: it has no rows.
+        MissingColumn: it lacks one of ``REQUIRED``.
+        UnreadableColumn: a column's type can't be understood.
+    """
+    check_file(file)
+    # part by part, so that a yellow month of four million rows isn't held twice
+    with pq.ParquetFile(file.path) as parquet:
+        parts = [
+            normalise(pa.Table.from_batches([batch]), file.uri) for batch in parquet.iter_batches(_ROWS_AT_A_TIME)
+        ]
+    return pa.concat_tables(parts)
+
+
+def normalise(raw: pa.Table, uri: str) -> pa.Table:
+    """A file's columns, of any generation, as those of ``TRIPS``; raises as ``read`` does."""
+    sources = _sources(raw.schema, uri)
+    return pa.table([_column(raw, field, sources.get(field.name, []), uri) for field in TRIPS], schema=TRIPS)
+
+
+def _sources(schema: pa.Schema, uri: str) -> dict[str, list[int]]:
+    """Positions in the file of each of our columns; several where saving merged two spellings."""
+    sources: dict[str, list[int]] = {}
+    for position, name in enumerate(schema.names):
+        plain = name.strip().lower()
+        sources.setdefault(_SPELLINGS.get(plain, plain), []).append(position)
+    absent = [name for name in REQUIRED if name not in sources]
+    if absent:
+        raise MissingColumn(uri, absent, schema.names)
+    return sources
+
+
+def _column(raw: pa.Table, field: pa.Field, positions: list[int], uri: str) -> pa.ChunkedArray:
+    if not positions:
+        return pa.chunked_array([pa.nulls(raw.num_rows, field.type)])
+    try:
+        return pc.coalesce(*[convert(raw.column(position), field.type) for position in positions])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
+        raise UnreadableColumn(uri, raw.column_names[positions[0]], str(error)) from error
