@@ -1,0 +1,102 @@
+"""A month into the warehouse: all of it or nothing, once or again."""
+
+import json
+
+import pyarrow as pa
+from psycopg2 import sql
+from psycopg2.extras import Json
+
+from trainer.data.copying import Cursor, copy_in
+from trainer.data.months import Month
+from trainer.data.source import MonthFile, Service, SourceName
+from trainer.data.warehouse import Connection
+
+
+def load_month(
+    connection: Connection,
+    source: SourceName,
+    service: Service,
+    month: Month,
+    *,
+    accepted: pa.Table,
+    rejected: pa.Table,
+    reasons: dict[str, int],
+    file: MonthFile,
+) -> None:
+    """Replaces what the warehouse has of the month, in one transaction.
+
+    Whoever reads meanwhile sees the old state, and so does everyone after a failure. Loads of the same month wait for
+    each other.
+
+    Args:
+        accepted: columns of the table ``trips`` except source, service and month.
+        rejected: the same of the rows not taken, and ``reason``.
+        reasons: rejected rows by reason.
+    """
+    with connection, connection.cursor() as cursor:
+        _lock(cursor, f"load {source} {service} {month}")
+        _ensure_partition(cursor, month)
+        _delete(cursor, source, service, month)
+        copy_in(cursor, "trips", _of(accepted, source, service, month))
+        copy_in(cursor, "trips_rejected", _of(_quarantined(rejected), source, service, month))
+        cursor.execute(
+            "INSERT INTO loads (source, service, month, uri, sha256, bytes,"
+            " rows_read, rows_loaded, rows_rejected, rejected) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (
+                *(source, service, month.first_day, file.uri, file.sha256, file.size),
+                *(accepted.num_rows + rejected.num_rows, accepted.num_rows, rejected.num_rows, Json(reasons)),
+            ),
+        )
+
+
+def partition_name(month: Month) -> str:
+    return f"trips_{month.year}_{month.number:02}"
+
+
+def _lock(cursor: Cursor, what: str) -> None:
+    """Waits for the advisory lock of that name and holds it to the transaction's end."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (what,))
+
+
+def _ensure_partition(cursor: Cursor, month: Month) -> None:
+    if _exists(cursor, partition_name(month)):
+        return
+    _lock(cursor, "partitions of trips")
+    if _exists(cursor, partition_name(month)):
+        return
+    # CREATE TABLE … PARTITION OF would lock out all readers of all months until this load ends; ATTACH doesn't
+    names = {"partition": sql.Identifier(partition_name(month))}
+    cursor.execute(sql.SQL("CREATE TABLE {partition} (LIKE trips INCLUDING ALL)").format(**names))
+    cursor.execute(
+        sql.SQL("ALTER TABLE trips ATTACH PARTITION {partition} FOR VALUES FROM ({first}) TO ({end})").format(
+            **names, first=sql.Literal(month.first_day), end=sql.Literal(month.next().first_day)
+        )
+    )
+
+
+def _exists(cursor: Cursor, table: str) -> bool:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+def _delete(cursor: Cursor, source: SourceName, service: Service, month: Month) -> None:
+    for table in ("trips", "trips_rejected", "loads"):
+        cursor.execute(
+            sql.SQL("DELETE FROM {} WHERE source = %s AND service = %s AND month = %s").format(sql.Identifier(table)),
+            (source, service, month.first_day),
+        )
+
+
+def _of(rows: pa.Table, source: SourceName, service: Service, month: Month) -> pa.Table:
+    constants = {"source": source, "service": service, "month": month.first_day}
+    for name, value in constants.items():
+        rows = rows.append_column(name, pa.repeat(pa.scalar(value), rows.num_rows))
+    return rows
+
+
+def _quarantined(rejected: pa.Table) -> pa.Table:
+    """Rows as JSON objects: the quarantine's columns stay the same whatever a file has."""
+    contents = rejected.drop_columns(["file_row", "reason"])
+    as_json = [json.dumps(row, default=str) for row in contents.to_pylist()]
+    return rejected.select(["file_row", "reason"]).append_column("row", pa.array(as_json, pa.string()))
