@@ -80,9 +80,7 @@ def read(file: MonthFile) -> pa.Table:
     check_file(file)
     # part by part, so that a yellow month of four million rows isn't held twice
     with pq.ParquetFile(file.path) as parquet:
-        parts = [
-            normalise(pa.Table.from_batches([batch]), file.uri) for batch in parquet.iter_batches(_ROWS_AT_A_TIME)
-        ]
+        parts = [normalise(pa.Table.from_batches([batch]), file.uri) for batch in parquet.iter_batches(_ROWS_AT_A_TIME)]
     return pa.concat_tables(parts)
 
 

@@ -1,0 +1,83 @@
+"""Requests that are tried again when, and only when, that can help."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+
+from trainer.data.errors import MonthNotPublished, RequestRefused, SourceUnavailable
+
+Result = TypeVar("Result")
+
+ABSENT = frozenset({403, 404, 410})
+"""The TLC's store says 403 of a file that isn't there."""
+
+
+class TryLater(Exception):
+    """The server says that it can't now."""
+
+    def __init__(self, status: int, seconds: float) -> None:
+        self.seconds = seconds
+        """How long it asks to wait; 0 if it doesn't say."""
+        super().__init__(f"HTTP status {status}")
+
+
+class Interrupted(Exception):
+    """The transfer ended before the file did."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long and how often to try. Times in seconds."""
+
+    attempts: int = 5
+    first_wait: float = 1.0
+    """Doubled after each attempt, and a random part added."""
+    longest_wait: float = 30.0
+    connect_timeout: float = 10.0
+    read_timeout: float = 60.0
+    """Between two pieces of a body."""
+
+    def client(self) -> httpx.Client:
+        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout)
+        return httpx.Client(timeout=timeout, follow_redirects=True, headers={"Accept-Encoding": "identity"})
+
+    def insist(self, uri: str, request: Callable[[], Result]) -> Result:
+        """Calls ``request`` until it succeeds or fails for good.
+
+        Raises:
+            SourceUnavailable: the last attempt failed, too.
+        """
+        retrying = Retrying(
+            stop=stop_after_attempt(self.attempts),
+            wait=self._wait,
+            retry=retry_if_exception_type((httpx.TransportError, TryLater, Interrupted)),
+            reraise=True,
+        )
+        try:
+            return retrying(request)
+        except (httpx.TransportError, TryLater, Interrupted) as error:
+            raise SourceUnavailable(uri, self.attempts, f"{error} ({type(error).__name__})") from error
+
+    def _wait(self, state: RetryCallState) -> float:
+        backoff = wait_exponential_jitter(self.first_wait, self.longest_wait, jitter=self.first_wait)(state)
+        error = state.outcome.exception() if state.outcome else None
+        asked = error.seconds if isinstance(error, TryLater) else 0.0
+        return max(backoff, min(asked, self.longest_wait))
+
+
+def check_status(response: httpx.Response) -> None:
+    """Raises MonthNotPublished, RequestRefused or TryLater unless the answer is a success or "not modified"."""
+    status, uri = response.status_code, str(response.request.url)
+    if status in ABSENT:
+        raise MonthNotPublished(uri, f"HTTP status {status}")
+    if status in {408, 425, 429} or status >= 500:
+        raise TryLater(status, _seconds(response.headers.get("Retry-After", "")))
+    if status >= 400:
+        raise RequestRefused(uri, status)
+
+
+def _seconds(retry_after: str) -> float:
+    return float(retry_after) if retry_after.isdecimal() else 0.0

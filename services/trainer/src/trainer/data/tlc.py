@@ -1,0 +1,85 @@
+"""Monthly files of NYC's Taxi & Limousine Commission, from its site, a mirror or a folder."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+from trainer.data.download import download
+from trainer.data.errors import MonthNotPublished, NotAMonth, NothingPublished
+from trainer.data.months import Month, last_months
+from trainer.data.parquet import check_parquet
+from trainer.data.patience import Patience, check_status
+from trainer.data.source import MonthFile, MonthSource, Service, file_name, sha256_of
+
+MONTHS_LOOKED_BACK = 12
+"""A site that has published nothing for so long is taken to have nothing."""
+
+
+def tlc(location: str) -> MonthSource:
+    """The source at a base URL (http, https, file) or a folder's path."""
+    parts = urlsplit(location)
+    if parts.scheme in {"http", "https"}:
+        return TlcSite(location.rstrip("/"))
+    return TlcFolder(Path(url2pathname(parts.path) if parts.scheme == "file" else location).absolute())
+
+
+@dataclass(frozen=True)
+class TlcSite:
+    """Files under a base URL."""
+
+    base: str
+    patience: Patience = field(default_factory=Patience)
+
+    def fetch(self, service: Service, month: Month, into: Path) -> MonthFile:
+        """Downloads, or finds the file of an earlier download good: see ``MonthSource`` and ``download``."""
+        name = file_name(service, month)
+        return download(f"{self.base}/{name}", into / name, self.patience)
+
+    def newest(self, service: Service, today: date) -> Month:
+        """Asks for one month after the other, backwards from the last full one."""
+        for month in reversed(last_months(Month.of(today).previous(), MONTHS_LOOKED_BACK)):
+            if self._has(service, month):
+                return month
+        raise NothingPublished(self.base, f"{service} month of the last {MONTHS_LOOKED_BACK}")
+
+    def _has(self, service: Service, month: Month) -> bool:
+        uri = f"{self.base}/{file_name(service, month)}"
+        try:
+            with self.patience.client() as client:
+                self.patience.insist(uri, lambda: check_status(client.head(uri)))
+        except MonthNotPublished:
+            return False
+        return True
+
+
+@dataclass(frozen=True)
+class TlcFolder:
+    """Files in a folder, used where they are."""
+
+    folder: Path
+
+    def fetch(self, service: Service, month: Month, into: Path) -> MonthFile:
+        """The file itself; nothing is written."""
+        path = self.folder / file_name(service, month)
+        if not path.is_file():
+            raise MonthNotPublished(str(path), "no such file")
+        check_parquet(path, str(path))
+        return MonthFile(path, path.as_uri(), sha256_of(path), path.stat().st_size)
+
+    def newest(self, service: Service, today: date) -> Month:
+        """The last month that has a file."""
+        months = [month for path in self.folder.glob(f"{service}_tripdata_*.parquet") if (month := _month_of(path))]
+        if not months:
+            raise NothingPublished(
+                str(self.folder), file_name(service, Month.of(today)).replace(str(Month.of(today)), "*")
+            )
+        return max(months)
+
+
+def _month_of(path: Path) -> Month | None:
+    try:
+        return Month.parse(path.stem.rpartition("_")[2])
+    except NotAMonth:
+        return None
