@@ -26,8 +26,10 @@ class NotReady(StackError):
 
 
 class CommandFailed(StackError):
-    """A program that runs to its end ended with an error."""
+    """A program that runs to its end ended with an error; ``output`` is what it said, or the log that has it."""
 
-    def __init__(self, name: str, code: int, output: str) -> None:
+    def __init__(self, name: str, code: int, output: str | Path) -> None:
         self.name = name
-        super().__init__(f"{name} ended with exit code {code}:\n{output.strip()}")
+        self.log = output if isinstance(output, Path) else None
+        said = f"; its log is {output}" if isinstance(output, Path) else f":\n{output.strip()}"
+        super().__init__(f"{name} ended with exit code {code}{said}")

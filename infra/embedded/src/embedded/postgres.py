@@ -64,13 +64,12 @@ class Server:
         self.process.stop(grace=20, first=signal.SIGINT)
 
 
-def start(folder: Path, *, port: int = 0, passwords: Mapping[str, str] | None = None) -> Server:
+def start(folder: Path, *, port: int = 0) -> Server:
     """Starts Postgres with its data below ``folder``, making databases and roles at the first start.
 
     Args:
         folder: made if absent; also keeps the passwords, readable by its owner alone.
         port: 0 for any free one.
-        passwords: by role, for the first start; random ones for those not given.
 
     Raises:
         StackError: it couldn't be made or didn't start; the text has its output.
@@ -78,7 +77,7 @@ def start(folder: Path, *, port: int = 0, passwords: Mapping[str, str] | None = 
     account = unprivileged()
     home = _home(folder, account)
     binaries = _binaries(home, account)
-    kept = _passwords(home, passwords or {})
+    kept = passwords(folder)
     chosen = port or ports.choose()
     fresh = not (home / "ready").exists()
     if fresh:
@@ -95,6 +94,22 @@ def start(folder: Path, *, port: int = 0, passwords: Mapping[str, str] | None = 
         server.stop()
         raise
     return server
+
+
+def passwords(folder: Path) -> Mapping[str, str]:
+    """Passwords by role, random, made when first asked for."""
+    file = folder / "passwords.json"
+    if not file.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+        file.write_text(json.dumps({role: secrets.token_hex(16) for role in (SUPERUSER, *DATABASES)}))
+    kept: dict[str, str] = json.loads(file.read_text())
+    return kept
+
+
+def running(folder: Path, process: Process, port: int) -> Server:
+    """The server that was started in ``folder`` earlier, by another interpreter perhaps."""
+    return Server(process, port, passwords(folder), (folder / "postgres").resolve())
 
 
 @contextlib.contextmanager
@@ -153,16 +168,6 @@ def _binaries(home: Path, account: Account | None) -> Path:
     if not copy.exists():
         shutil.copytree(installed, copy, symlinks=True)
     return copy / "bin"
-
-
-def _passwords(home: Path, given: Mapping[str, str]) -> Mapping[str, str]:
-    file = home / "passwords.json"
-    if not file.exists():
-        made = {role: given.get(role) or secrets.token_hex(16) for role in (SUPERUSER, *DATABASES)}
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(made))
-    kept: dict[str, str] = json.loads(file.read_text())
-    return kept
 
 
 def _initialise(binaries: Path, home: Path, password: str, account: Account | None) -> None:

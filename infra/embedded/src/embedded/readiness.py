@@ -1,8 +1,11 @@
 """Waiting for what was started, with a deadline."""
 
+import http.client
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
 
 from embedded.errors import NotReady, ProcessDied
 from embedded.processes import Process
@@ -30,3 +33,12 @@ def wait_until(name: str, ready: Callable[[], bool], *, process: Process, log: P
             last = error
         time.sleep(INTERVAL)
     raise NotReady(name, seconds, log, last)
+
+
+def answers(url: str) -> bool:
+    """Whether an http:// address answers 200 now; asked directly, whatever proxy the environment names."""
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=2) as answer:
+            return bool(answer.status == http.client.OK)
+    except (URLError, OSError, http.client.HTTPException):
+        return False

@@ -1,0 +1,34 @@
+"""What the embedded stack runs, what each needs first, and how to see that it is ready."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One program of the stack, under its name in docker-compose.yml."""
+
+    name: str
+    needs: tuple[str, ...] = ()
+    port: int = 0
+    """Preferred, and inside the compose stack; 0 for any free one."""
+    ready: str | None = None
+    """Path that answers 200 once it is ready; None for Postgres, which has its own check, and for a job."""
+    job: bool = False
+    """Ends by itself, with exit code 0."""
+    grace: float = 15
+    """Seconds between asking it to end and killing it."""
+
+
+SERVICES = (
+    # Prefect, which takes longest, isn't kept waiting for Postgres: here its metadata are in SQLite
+    Service("prefect-server", port=4200, ready="/api/ready"),
+    Service("postgres", port=5432),
+    Service("mlflow", needs=("postgres",), port=5000, ready="/health"),
+    Service("deploy", needs=("postgres", "prefect-server"), job=True),
+    Service("serving", port=8000, ready="/health/live"),
+    Service("prefect-worker", needs=("deploy",), ready="/health"),
+)
+"""In the order in which they are started, as far as what they need allows."""
+
+BY_NAME = {service.name: service for service in SERVICES}
+STOP_ORDER = ("serving", "prefect-worker", "deploy", "mlflow", "prefect-server", "postgres")

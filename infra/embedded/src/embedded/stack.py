@@ -1,0 +1,183 @@
+"""The stack in one folder: starts what doesn't run, waits until it is ready, stops what it recorded.
+
+stack = Stack(Path(".demo"))
+stack.start()                                    # or start(["mlflow"]): what that needs is started too
+stack.url("mlflow"), stack.postgres.url("warehouse"), stack.environment("prefect-worker")
+stack.stop()
+"""
+
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from embedded import ports, postgres
+from embedded.errors import CommandFailed, NotReady, ProcessDied
+from embedded.processes import Process, spawn
+from embedded.readiness import INTERVAL, answers
+from embedded.report import NullReport, Report
+from embedded.root import ROOT
+from embedded.services import BY_NAME, SERVICES, STOP_ORDER, Service
+from embedded.state import Record, State
+from embedded.wiring import Program, Wiring, port_variable
+
+PATIENCE = 180.0
+"""Seconds that a service may take to be ready."""
+
+
+class Stack:
+    """The services of docker-compose.yml as local processes.
+
+    Args:
+        folder: everything that the stack writes lies below it.
+        variables: values of the compose file's variables, such as ``TRAINER_SOURCE`` or ``SERVING_WORKERS``.
+        any_ports: takes free ports rather than the usual ones.
+        report: told of the progress.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        variables: Mapping[str, str] | None = None,
+        any_ports: bool = False,
+        report: Report | None = None,
+    ) -> None:
+        self.folder = folder.resolve()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.state = State.read(self.folder)
+        self._variables = {**(variables or {}), "SERVING_RELOAD_TOKEN": self.state.reload_token}
+        self._any_ports = any_ports
+        self._report = report or NullReport()
+
+    @property
+    def postgres(self) -> postgres.Server:
+        """The running Postgres."""
+        return postgres.running(self.folder, self.state.records["postgres"].process, self.state.ports["postgres"])
+
+    def url(self, name: str) -> str:
+        """Base URL of a service; Prefect's API is below it at ``/api``."""
+        return f"http://{ports.LOOPBACK}:{self.state.ports[name]}"
+
+    def environment(self, name: str) -> Mapping[str, str]:
+        """The environment that a service runs with, for another program that is to be one of its kind."""
+        return self._program(name).environment
+
+    def log(self, name: str) -> Path:
+        return self.folder / "postgres" / "postgres.log" if name == "postgres" else self.folder / "logs" / f"{name}.log"
+
+    def start(self, names: Iterable[str] | None = None) -> None:
+        """Starts the named services and what they need, all by default; what runs with the same settings stays.
+
+        Raises:
+            StackError: one of them didn't come up; what this call started has been stopped again.
+        """
+        services = _with_needs(BY_NAME if names is None else names)
+        self._choose_ports(services)
+        before = {name for name in BY_NAME if self.state.running(name)}
+        try:
+            self._bring_up(services)
+        except BaseException:
+            self._stop([name for name in self.state.records if name not in before])
+            raise
+
+    def stop(self) -> None:
+        """Stops what the folder's state records, in order: first asked, then killed."""
+        self._stop(list(self.state.records))
+
+    def _bring_up(self, services: list[Service]) -> None:
+        launched: dict[str, float] = {}
+        ready: set[str] = set()
+        while len(ready) < len(services):
+            for service in services:
+                if service.name not in launched and ready.issuperset(service.needs):
+                    launched[service.name] = time.monotonic()
+                    self._launch(service)
+            self._report.waiting([service.name for service in services if service.name not in ready])
+            time.sleep(INTERVAL)
+            for name in [name for name in launched if name not in ready]:
+                waited = time.monotonic() - launched[name]
+                if self._is_ready(BY_NAME[name], waited):
+                    ready.add(name)
+                    self._report.ready(name, waited)
+
+    def _launch(self, service: Service) -> None:
+        running = self.state.running(service.name)
+        if service.name == "postgres":
+            if not running:
+                self._launch_postgres()
+            return
+        program = self._program(service.name)
+        if running and running.digest == program.digest and not service.job:
+            return
+        if running:
+            running.process.stop(grace=service.grace)
+        self.log(service.name).unlink(missing_ok=True)
+        process = spawn(program.command, env=program.environment, log=self.log(service.name), cwd=ROOT)
+        self._record(service.name, Record(process, program.digest))
+
+    def _launch_postgres(self) -> None:
+        server = postgres.start(self.folder, port=self.state.ports["postgres"])
+        self._record("postgres", Record(server.process, ""))
+        if not server.home.is_relative_to(self.folder):
+            self._report.note(f"Postgres's own user can't enter {self.folder}: its data is in {server.home}")
+
+    def _record(self, name: str, record: Record) -> None:
+        self.state.records[name] = record
+        self.state.write(self.folder)
+
+    def _is_ready(self, service: Service, waited: float) -> bool:
+        process, log = self.state.records[service.name].process, self.log(service.name)
+        if service.job:
+            return _has_succeeded(service, process, log)
+        if not process.alive():
+            raise ProcessDied(service.name, log)
+        if service.ready is None or answers(self.url(service.name) + service.ready):
+            return True
+        if waited > PATIENCE:
+            raise NotReady(service.name, PATIENCE, log, "no answer")
+        return False
+
+    def _stop(self, names: Iterable[str]) -> None:
+        for name in sorted(names, key=STOP_ORDER.index):
+            self._report.waiting([name])
+            if name == "postgres":
+                self.postgres.stop()
+            else:
+                self.state.records[name].process.stop(grace=BY_NAME[name].grace)
+            del self.state.records[name]
+            self.state.write(self.folder)
+
+    def _choose_ports(self, services: Iterable[Service]) -> None:
+        for name in [service.name for service in services if not service.job]:
+            if not self.state.running(name):
+                self.state.ports[name] = self._choose_port(name)
+        self.state.write(self.folder)
+
+    def _choose_port(self, name: str) -> int:
+        usual = 0 if self._any_ports else int(self._variables.get(port_variable(name)) or BY_NAME[name].port)
+        preferred = self.state.ports.get(name, usual)
+        chosen = ports.choose(preferred)
+        if preferred and chosen != preferred:
+            self._report.note(f"port {preferred} is in use: {name} gets {chosen}")
+        return chosen
+
+    def _program(self, name: str) -> Program:
+        return Wiring(self.folder, self.state.ports, postgres.passwords(self.folder), self._variables).program(name)
+
+
+def _with_needs(names: Iterable[str]) -> list[Service]:
+    wanted: set[str] = set()
+    open_ends = list(names)
+    while open_ends:
+        name = open_ends.pop()
+        if name not in wanted:
+            wanted.add(name)
+            open_ends += BY_NAME[name].needs
+    return [service for service in SERVICES if service.name in wanted]
+
+
+def _has_succeeded(service: Service, process: Process, log: Path) -> bool:
+    code = process.child.poll() if process.child else None
+    if code:
+        raise CommandFailed(service.name, code, log)
+    return code == 0

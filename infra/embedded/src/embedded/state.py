@@ -1,0 +1,64 @@
+"""What runs in a stack's folder, on disk: ``state.json``, readable by its owner alone since it has a token."""
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from embedded.processes import Process
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A service's program as it was started."""
+
+    process: Process
+    digest: str
+    """Of its command and settings: a service that runs with others has to be started again."""
+
+
+@dataclass(slots=True)
+class State:
+    """Ports, token and programs of one stack."""
+
+    ports: dict[str, int] = field(default_factory=dict)
+    reload_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    records: dict[str, Record] = field(default_factory=dict)
+
+    def running(self, name: str) -> Record | None:
+        record = self.records.get(name)
+        return record if record and record.process.alive() else None
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """What the folder says; an empty state if it says nothing."""
+        try:
+            found = json.loads((folder / "state.json").read_text())
+        except FileNotFoundError:
+            return cls()
+        records = {
+            name: Record(Process(entry["pid"], entry["started"]), entry["digest"])
+            for name, entry in found["processes"].items()
+        }
+        return cls(found["ports"], found["reload_token"], records)
+
+    def write(self, folder: Path) -> None:
+        document = {"ports": self.ports, "reload_token": self.reload_token, "processes": _entries(self.records)}
+        target = folder / "state.json"
+        draft = target.with_suffix(".new")
+        with contextlib.suppress(FileNotFoundError):
+            draft.unlink()
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(document, file, indent=1)
+        draft.replace(target)
+
+
+def _entries(records: Mapping[str, Record]) -> dict[str, dict[str, Any]]:
+    return {
+        name: {"pid": record.process.pid, "started": record.process.started, "digest": record.digest}
+        for name, record in records.items()
+    }

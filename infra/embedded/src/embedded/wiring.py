@@ -1,0 +1,99 @@
+"""A service's command and environment in one folder: docker-compose.yml's, with this machine's places and ports."""
+
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from embedded.composition import programs
+from embedded.ports import LOOPBACK
+from embedded.postgres import DATABASES, SUPERUSER
+from embedded.root import ROOT
+from embedded.services import BY_NAME
+
+OWN_PREFIXES = ("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "POSTGRES_", "PG", "PYTHONPATH")
+"""Variables of the caller's shell that reach a service only by way of docker-compose.yml."""
+
+COMPOSE_FILE = ROOT / "docker-compose.yml"
+
+
+def port_variable(name: str) -> str:
+    """The compose file's variable for a service's port."""
+    return f"{name.removesuffix('-server').upper()}_PORT"
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command ready to be run."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    """All of it, with what is inherited."""
+    digest: str
+    """Changes with the command and with what the compose file says of the environment, not with the caller's shell."""
+
+
+class Wiring:
+    """Programs of the services in ``folder``.
+
+    Args:
+        folder: holds what volumes hold in the compose stack.
+        port_of: port of every service that has one.
+        passwords: by role, of Postgres.
+        variables: values of the compose file's other variables.
+    """
+
+    def __init__(
+        self, folder: Path, port_of: Mapping[str, int], passwords: Mapping[str, str], variables: Mapping[str, str]
+    ) -> None:
+        self._folder = folder
+        self._port_of = port_of
+        filled = {**variables, **{port_variable(name): str(port) for name, port in port_of.items()}}
+        filled |= {f"{role.upper()}_DB_PASSWORD": passwords[role] for role in DATABASES}
+        filled["POSTGRES_PASSWORD"] = passwords[SUPERUSER]
+        self._declared = programs(COMPOSE_FILE, self._places(), filled)
+        self._commit = variables.get("GIT_COMMIT", "")
+
+    def program(self, name: str) -> Program:
+        declared = self._declared[name]
+        own = {**declared.environment, **self._differences(name)}
+        command = tuple(_installed(part) if at == 0 else part for at, part in enumerate(declared.command))
+        inherited = {key: text for key, text in os.environ.items() if not key.startswith(OWN_PREFIXES)}
+        digest = hashlib.sha256(json.dumps([command, own], sort_keys=True).encode()).hexdigest()
+        return Program(command, {**inherited, **own}, digest)
+
+    def _places(self) -> dict[str, str]:
+        """Host names and folders that exist only in the compose stack → what is there instead."""
+        places = {
+            f"{name}:{BY_NAME[name].port}": f"{LOOPBACK}:{port}"
+            for name, port in self._port_of.items()
+            if BY_NAME[name].port
+        }
+        places["0.0.0.0"] = LOOPBACK  # noqa: S104  (replaced, not listened on)
+        places |= {f"/var/lib/{name}": str(self._folder / name) for name in ("trainer", "prefect", "mlflow", "serving")}
+        places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108  (the container's own /tmp)
+        return places
+
+    def _differences(self, name: str) -> dict[str, str]:
+        """What a service on a machine of its own needn't be told, or is told otherwise."""
+        port = str(self._port_of.get(name, ""))
+        differences = {
+            "prefect-server": {
+                "PREFECT_SERVER_API_PORT": port,
+                # its migrations need an extension that the embedded Postgres lacks
+                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._folder}/prefect/prefect.db",
+            },
+            "mlflow": {"MLFLOW_PORT": port},
+            "serving": {"SERVING_PORT": port},
+            "prefect-worker": {"PREFECT_WORKER_WEBSERVER_PORT": port},
+        }.get(name, {})
+        # images have it built in
+        return {**differences, "GIT_COMMIT": self._commit} if self._commit else differences
+
+
+def _installed(program: str) -> str:
+    """The program of this very virtual environment."""
+    return sys.executable if program == "python" else str(Path(sys.executable).with_name(program))
