@@ -1,0 +1,66 @@
+"""``python -m serving``: the composition root, the only place that reads settings and builds the objects."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from serving import logs
+from serving.files import lock
+from serving.settings import Settings
+
+WORKER_SECONDS = 30
+"""A worker that the supervisor can't reach for so long is replaced."""
+
+
+def main() -> None:
+    """Serves until SIGTERM or SIGINT. Ends with a message if the store is another service's or the port is taken."""
+    settings = Settings()
+    store = settings.store / settings.model_name
+    store.mkdir(parents=True, exist_ok=True)
+    with lock(store / "in-use.lock") as free:
+        if not free:
+            sys.exit(f"serving: the store {store} is another service's")
+        run_dir = settings.run_dir or Path(tempfile.mkdtemp(prefix="serving-"))
+        try:
+            _serve(settings, run_dir)
+        finally:
+            shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _serve(settings: Settings, run_dir: Path) -> None:
+    # the workers are processes of their own: they learn by their environment where to meet
+    counters = run_dir / "metrics"
+    counters.mkdir(parents=True, exist_ok=True)
+    os.environ["SERVING_RUN_DIR"] = str(run_dir)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counters)
+    config = uvicorn.Config(
+        "serving.__main__:worker",
+        factory=True,
+        host=settings.host,
+        port=settings.port,
+        workers=settings.workers,
+        log_config=logs.config(settings.log_level),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_seconds,
+        timeout_worker_healthcheck=WORKER_SECONDS,
+    )
+    Multiprocess(config, [config.bind_socket()]).run()
+
+
+def worker() -> ASGIApp:
+    """One worker's application, in the worker's process."""
+    # not above: the supervisor needs none of it, and prometheus_client looks at its environment when it is imported
+    from serving.composition import compose
+
+    return compose(Settings(), parent=os.getppid())
+
+
+if __name__ == "__main__":
+    main()

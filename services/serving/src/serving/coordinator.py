@@ -1,0 +1,157 @@
+"""The swap: every worker of the replica takes the new model, or every one keeps the old.
+
+See docs/decisions/replica-swap.md.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from serving.errors import NoChampion, NoModel, SwapFailed, SwapInProgress, WorkerSilent
+from serving.files import lock
+from serving.metrics import Metrics
+from serving.registry import ModelVersion, Registry
+from serving.replica import Replica
+from serving.state import State
+from serving.store import ModelStore
+from serving.wire import Call, Reply, Status
+
+PAUSE_SECONDS = 0.05
+"""Between two attempts at what another process must end first."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The version to serve, and where the alias pointed when it was chosen."""
+
+    version: ModelVersion
+    followed: str | None
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """A swap's outcome; both have the same generation if the version was served already."""
+
+    before: State
+    after: State
+    workers: Sequence[Status]
+
+
+class Coordinator:
+    """Any worker may lead a swap; a lock that dies with its holder keeps it to one at a time.
+
+    All calls raise Refused, RegistryUnreachable or StoreFailed; what was served before then still is.
+    """
+
+    def __init__(
+        self, registry: Registry, store: ModelStore, replica: Replica, metrics: Metrics, seconds: float
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._peers = replica.peers
+        self._state = replica.state
+        self._lock_file = replica.swap_lock
+        self._metrics = metrics
+        self._seconds = seconds
+
+    async def serve_champion(self) -> Swapped:
+        """Serves the version that the alias points to."""
+        return await self._swap(self._champion)
+
+    async def serve_version(self, number: str) -> Swapped:
+        """Serves a version until the alias moves."""
+        return await self._swap(lambda: Choice(self._registry.version(number), self._champion_key()))
+
+    async def repair(self) -> Swapped:
+        """Has every worker serve the current state, its bundle fetched again if the stored one is damaged."""
+        return await self._swap(self._current)
+
+    def _champion(self) -> Choice:
+        champion = self._registry.champion()
+        return Choice(champion, champion.key)
+
+    def _champion_key(self) -> str | None:
+        try:
+            return self._registry.champion().key
+        except NoChampion:
+            return None
+
+    def _current(self) -> Choice:
+        state = self._state.read()
+        if state.version is None:
+            raise NoModel("no version has been served yet")
+        return Choice(self._registry.version(state.version), state.followed)
+
+    async def _swap(self, choose: Callable[[], Choice]) -> Swapped:
+        with self._metrics.failed_swaps():
+            async with self._turn():
+                swapped = await self._serve(await asyncio.to_thread(choose))
+        changed = swapped.after.generation != swapped.before.generation
+        self._metrics.swaps.labels("done" if changed else "unchanged").inc()
+        return swapped
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        deadline = time.monotonic() + self._seconds
+        while True:
+            with lock(self._lock_file) as free:
+                if free:
+                    yield
+                    return
+            if time.monotonic() > deadline:
+                raise SwapInProgress(f"another swap has not ended within {self._seconds:g} s")
+            await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _serve(self, choice: Choice) -> Swapped:
+        before = self._state.read()
+        key = await asyncio.to_thread(self._store.fetch, self._registry, choice.version)
+        if key == before.entry:
+            after = before.model_copy(update={"followed": choice.followed})
+        else:
+            await self._stage(key)
+            after = before.next(key, choice.version.version, choice.followed)
+        workers = await self._commit(before, after)
+        await asyncio.to_thread(self._store.prune, after.entry, after.previous)
+        return Swapped(before, after, workers)
+
+    async def _stage(self, key: str) -> None:
+        replies = await self._peers.ask(Call(what="stage", key=key), self._seconds)
+        if problems := _problems(replies):
+            await self._peers.ask(Call(what="discard"), self._seconds)
+            raise SwapFailed(problems)
+
+    async def _commit(self, before: State, after: State) -> Sequence[Status]:
+        """Writing the state decides. If a worker can't follow, a newer state takes it back."""
+        if after != before:
+            self._state.write(after)
+        try:
+            return await self._converged(after.generation)
+        except SwapFailed:
+            if after.generation != before.generation:
+                self._state.write(before.again(after))
+                await self._peers.ask(Call(what="converge"), self._seconds)
+            raise
+
+    async def _converged(self, generation: int) -> Sequence[Status]:
+        """Every worker's status once all have the generation. Raises SwapFailed.
+
+        A worker that starts meanwhile opens its socket before it reads the state. So it is either seen here, or it
+        reads the state that has been written already.
+        """
+        deadline = time.monotonic() + self._seconds
+        while True:
+            remaining = max(deadline - time.monotonic(), PAUSE_SECONDS)
+            replies = await self._peers.ask(Call(what="converge"), remaining)
+            found = [reply.status for reply in replies.values() if isinstance(reply, Reply)]
+            if len(found) == len(replies) and all(status.generation == generation for status in found):
+                return found
+            if time.monotonic() > deadline:
+                raise SwapFailed(_problems(replies) or "not all workers took the model")
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _problems(replies: Mapping[int, Reply | WorkerSilent]) -> str:
+    problems = {pid: str(reply) if isinstance(reply, WorkerSilent) else reply.problem for pid, reply in replies.items()}
+    return "; ".join(f"worker {pid}: {problem}" for pid, problem in problems.items() if problem)

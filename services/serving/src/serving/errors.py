@@ -1,0 +1,95 @@
+"""What can go wrong in the service; each error says what and where. ``problems`` maps them to HTTP."""
+
+
+class ServingError(Exception):
+    """Anything that this service raises on purpose."""
+
+
+class NoModel(ServingError):
+    """No model is loaded, so there is nothing to answer with."""
+
+
+class RegistryUnreachable(ServingError):
+    """The registry doesn't answer, or answers that it is out of order."""
+
+
+class StoreFailed(ServingError):
+    """The local store can't be written: full, read-only or taken."""
+
+
+class Refused(ServingError):
+    """A candidate that won't be served; what was served before still is."""
+
+
+class NoChampion(Refused):
+    """The registry has no such model, or the model has no such alias."""
+
+    def __init__(self, model: str, alias: str) -> None:
+        super().__init__(f"the registry names no {alias} of {model}")
+
+
+class VersionNotFound(Refused):
+    """The registry has no such version."""
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(f"the registry has no version {version} of {model}")
+
+
+class UnreadableLocation(Refused):
+    """The version's files lie where the tracking server doesn't hand them out."""
+
+
+class FileNotInRegistry(Refused):
+    """The version has no such file."""
+
+    def __init__(self, file: str, version: str) -> None:
+        self.file = file
+        super().__init__(f"version {version} has no file {file}")
+
+
+class NoContract(Refused):
+    """The version was registered without contract.json."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"version {version} has no contract.json, so its input isn't known")
+
+
+class DamagedBundle(Refused):
+    """The bundle's contract, hashes, booster or golden rows don't hold."""
+
+
+class WrongModel(Refused):
+    """The bundle's contract is another model's."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        super().__init__(f"the contract is for {found!r}, this service serves {expected!r}")
+
+
+class SwapFailed(Refused):
+    """A worker couldn't take the candidate."""
+
+
+class SwapInProgress(Refused):
+    """Another swap didn't end within the time allowed."""
+
+
+class BodyTooLarge(ServingError):
+    """The request's body exceeds the limit."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"the body is longer than {limit} bytes")
+
+
+class NotJson(ServingError):
+    """The request declares another content type than JSON."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"the content type is {given!r}; allowed: application/json")
+
+
+class NotAuthorized(ServingError):
+    """The bearer token is missing or wrong."""
+
+
+class WorkerSilent(ServingError):
+    """A worker of this replica doesn't answer on its socket."""

@@ -1,0 +1,60 @@
+"""A worker's ear: it answers the replica's other workers on a Unix socket named after its process."""
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from serving.errors import ServingError
+from serving.slot import Slot
+from serving.wire import LONGEST, Call, Reply, Status
+
+log = logging.getLogger(__name__)
+
+
+def socket_path(run_dir: Path, pid: int) -> Path:
+    return run_dir / f"{pid}.sock"
+
+
+@asynccontextmanager
+async def listening(run_dir: Path, slot: Slot) -> AsyncIterator[None]:
+    """Answers as long as the context lasts."""
+    path = socket_path(run_dir, os.getpid())
+    path.unlink(missing_ok=True)  # of a dead process that had the same number
+    server = await asyncio.start_unix_server(_Conversation(slot).answer, path, limit=LONGEST)
+    try:
+        yield
+    finally:
+        server.close()
+        path.unlink(missing_ok=True)
+
+
+class _Conversation:
+    def __init__(self, slot: Slot) -> None:
+        self._slot = slot
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            call = Call.model_validate_json(await reader.readline())
+            reply = await self._reply(call)
+            writer.write(reply.model_dump_json().encode() + b"\n")
+            await writer.drain()
+        except (ValidationError, ConnectionError, ValueError) as error:
+            log.warning("unanswered call of another worker", extra={"problem": str(error)})
+        finally:
+            writer.close()
+
+    async def _reply(self, call: Call) -> Reply:
+        calls: Mapping[str, Callable[[], Awaitable[Status]]] = {
+            "stage": lambda: self._slot.stage(call.key),
+            "converge": self._slot.converge,
+            "discard": self._slot.discard,
+        }
+        try:
+            return Reply(status=await calls[call.what]() if call.what in calls else self._slot.status())
+        except ServingError as error:
+            return Reply(status=self._slot.status(), problem=str(error))

@@ -1,0 +1,94 @@
+"""What Prometheus scrapes: one truth over all workers of the replica."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from serving.errors import Refused, ServingError
+from serving.peers import is_alive
+from serving.predictions import Served
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""prometheus_client's own variable. It is read when that package is first imported."""
+
+SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+
+
+class Metrics:
+    """The counters of this worker."""
+
+    def __init__(self) -> None:
+        own = CollectorRegistry()
+        self._own = own
+        self.requests = Counter("serving_requests", "Requests answered", ["route", "status"], registry=own)
+        self.seconds = Histogram(
+            "serving_request_seconds", "From request to answer", ["route"], buckets=SECONDS, registry=own
+        )
+        self.rows = Counter("serving_rows", "Rows predicted", ["route"], registry=own)
+        self.refused = Counter("serving_refused", "Requests refused, by reason", ["reason"], registry=own)
+        self.swaps = Counter("serving_swaps", "Attempts to serve a version, by outcome", ["outcome"], registry=own)
+        self.poll_failures = Counter(
+            "serving_registry_poll_failures", "Polls that the registry did not answer", registry=own
+        )
+        self.champion_refused = Gauge(
+            "serving_champion_refused",
+            "1 while the alias points to a version that can't be served",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._workers = Gauge(
+            "serving_workers",
+            "Workers, by whether they have a model",
+            ["model"],
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._version = self._current("serving_model_version", "Version of the served model")
+        self._generation = self._current("serving_model_generation", "How many swaps this replica has made")
+        self._loaded = self._current(
+            "serving_model_loaded_timestamp_seconds", "When the served model was loaded, seconds since 1970 UTC"
+        )
+        self.serving(None)
+
+    def _current(self, name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, registry=self._own, multiprocess_mode="livemostrecent")
+
+    def serving(self, served: Served | None) -> None:
+        """Records what this worker serves now."""
+        self._workers.labels("loaded").set(0 if served is None else 1)
+        self._workers.labels("none").set(1 if served is None else 0)
+        if served is not None:
+            self._version.set(int(served.record.version))
+            self._generation.set(served.generation)
+            self._loaded.set(served.loaded_at.timestamp())
+
+    @contextmanager
+    def failed_swaps(self) -> Iterator[None]:
+        """Counts the errors that leave it: candidates that were refused, and attempts that came to nothing."""
+        try:
+            yield
+        except ServingError as error:
+            self.swaps.labels("refused" if isinstance(error, Refused) else "failed").inc()
+            raise
+
+    def text(self) -> bytes:
+        """In Prometheus' text format, summed over the workers if they share a folder."""
+        folder = os.environ.get(SHARED_FOLDER)
+        if folder is None:
+            return generate_latest(self._own)
+        _forget_dead(Path(folder))
+        everyone = CollectorRegistry()
+        MultiProcessCollector(everyone, folder)  # type: ignore[no-untyped-call]
+        return generate_latest(everyone)
+
+
+def _forget_dead(folder: Path) -> None:
+    """Removes the gauges of workers that ended; what they counted stays."""
+    pids = {int(path.stem.rpartition("_")[2]) for path in folder.glob("gauge_live*.db")}
+    for pid in pids:
+        if not is_alive(pid):
+            mark_process_dead(pid, str(folder))  # type: ignore[no-untyped-call]

@@ -1,0 +1,139 @@
+"""MLflow's registry over plain REST: no MLflow package is needed to serve."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from serving.errors import (
+    FileNotInRegistry,
+    NoChampion,
+    RegistryUnreachable,
+    UnreadableLocation,
+    VersionNotFound,
+)
+from serving.registry import ModelVersion
+
+API = "api/2.0/mlflow"
+ARTIFACTS = "api/2.0/mlflow-artifacts/artifacts"
+CHUNK = 1 << 20
+
+T = TypeVar("T")
+Answer = Mapping[str, Any]
+
+
+class _Absent(Exception):
+    """MLflow says that there is no such thing: 404, or 400 for an alias and for a number that is none."""
+
+
+class MlflowRegistry:
+    """See ``serving.registry.Registry``."""
+
+    def __init__(self, uri: str, model: str, alias: str, *, connect_seconds: float, read_seconds: float) -> None:
+        self._uri = uri.rstrip("/")
+        self._model = model
+        self._alias = alias
+        self._timeouts = (connect_seconds, read_seconds)
+
+    def champion(self) -> ModelVersion:
+        try:
+            return self._api("registered-models/alias", _version, name=self._model, alias=self._alias)
+        except _Absent:
+            raise NoChampion(self._model, self._alias) from None
+
+    def version(self, number: str) -> ModelVersion:
+        try:
+            return self._api("model-versions/get", _version, name=self._model, version=number)
+        except _Absent:
+            raise VersionNotFound(self._model, number) from None
+
+    def metrics(self, version: ModelVersion) -> Mapping[str, float]:
+        if not version.run_id:
+            return {}
+        try:
+            return self._api("runs/get", _metrics, run_id=version.run_id)
+        except _Absent:
+            return {}
+
+    def download(self, version: ModelVersion, file: str, target: Path) -> None:
+        path = f"{ARTIFACTS}/{quote(f'{self._folder(version)}/{file}')}"
+        try:
+            with self._get(path, {}) as response, target.open("xb") as out:
+                for chunk in response.iter_content(CHUNK):
+                    out.write(chunk)
+        except _Absent:
+            raise FileNotInRegistry(file, version.version) from None
+
+    def _folder(self, version: ModelVersion) -> str:
+        """Path of the version's files below the artifact root of the tracking server."""
+        asked = {"name": version.name, "version": version.version}
+        try:
+            uri = self._api("model-versions/get-download-uri", lambda answer: str(answer["artifact_uri"]), **asked)
+        except _Absent:
+            raise VersionNotFound(version.name, version.version) from None
+        location = urlsplit(uri)
+        if location.scheme == "runs":
+            run_id, _, within = location.path.strip("/").partition("/")
+            location = urlsplit(f"{self._run_folder(run_id, version)}/{within}")
+        if location.scheme != "mlflow-artifacts":
+            raise UnreadableLocation(
+                f"version {version.version} lies at {uri}, which the tracking server doesn't proxy"
+            )
+        return location.path.strip("/")
+
+    def _run_folder(self, run_id: str, version: ModelVersion) -> str:
+        try:
+            folder = self._api("runs/get", lambda answer: str(answer["run"]["info"]["artifact_uri"]), run_id=run_id)
+        except _Absent:
+            raise UnreadableLocation(f"version {version.version} lies in the run {run_id}, which is gone") from None
+        return folder.rstrip("/")
+
+    def _api(self, call: str, read: Callable[[Answer], T], **parameters: str) -> T:
+        with self._get(f"{API}/{call}", parameters) as response:
+            return read(response.json())
+
+    @contextmanager
+    def _get(self, path: str, parameters: Mapping[str, str]) -> Iterator[requests.Response]:
+        try:
+            with requests.get(
+                f"{self._uri}/{path}", params=parameters, timeout=self._timeouts, stream=True
+            ) as response:
+                if response.status_code in {400, 404}:
+                    raise _Absent
+                if response.status_code != requests.codes.ok:
+                    raise RegistryUnreachable(f"the registry at {self._uri} answered {response.status_code}")
+                yield response
+        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+            raise RegistryUnreachable(f"the registry at {self._uri}: {_reason(error)}") from error
+
+
+def _version(answer: Answer) -> ModelVersion:
+    found = answer["model_version"]
+    return ModelVersion(
+        name=found["name"],
+        version=str(found["version"]),
+        run_id=found.get("run_id", ""),
+        source=found["source"],
+        created=int(found["creation_timestamp"]),
+    )
+
+
+def _metrics(answer: Answer) -> Mapping[str, float]:
+    values = {metric["key"]: float(metric["value"]) for metric in answer["run"]["data"].get("metrics", [])}
+    return {name: value for name, value in values.items() if math.isfinite(value)}
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case requests.ConnectTimeout():
+            return "no connection within the time allowed"
+        case requests.Timeout():
+            return "no answer within the time allowed"
+        case requests.ConnectionError():
+            return "no connection"
+        case _:
+            return f"an answer that isn't MLflow's ({type(error).__name__})"

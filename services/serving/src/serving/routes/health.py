@@ -1,0 +1,25 @@
+"""Is the process up, and has it a model?"""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from serving.errors import NoModel
+from serving.exchange import answer
+from serving.notes import NoteFile
+from serving.slot import Slot
+
+
+def router(slot: Slot, notes: NoteFile) -> APIRouter:
+    routes = APIRouter(prefix="/health")
+
+    @routes.get("/live")
+    async def live() -> Response:
+        return answer({"status": "live"})
+
+    @routes.get("/ready")
+    async def ready() -> Response:
+        if slot.current is None:
+            raise NoModel(notes.read().reason or slot.reason)
+        return answer({"status": "ready", "model": slot.current.label})
+
+    return routes

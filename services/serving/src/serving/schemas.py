@@ -1,0 +1,103 @@
+"""JSON Schemas of what the API takes and gives."""
+
+from typing import Any
+
+from contract import Contract
+from contract.openapi import row_schema
+
+Schema = dict[str, Any]
+
+NUMBER: Schema = {"type": "number"}
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+LABEL: Schema = {"$ref": "#/components/schemas/ModelLabel"}
+WORKERS: Schema = {"type": "array", "items": {"$ref": "#/components/schemas/Worker"}}
+
+UNKNOWN_ROW: Schema = {
+    "type": "object",
+    "title": "row",
+    "description": "The model's raw fields. No model is loaded yet, so they aren't known.",
+}
+
+
+def schemas(contract: Contract | None, most_rows: int) -> Schema:
+    """All components by name; the row's and the predictions' are the served model's."""
+    row = UNKNOWN_ROW if contract is None else row_schema(contract)
+    rows = {"type": "array", "items": {"$ref": "#/components/schemas/Row"}, "minItems": 1, "maxItems": most_rows}
+    return {
+        "Row": row,
+        "Batch": _object(rows=rows) | {"additionalProperties": False},
+        **_predictions(contract),
+        **_FIXED,
+    }
+
+
+def _predictions(contract: Contract | None) -> Schema:
+    value, unit, pair = NUMBER, TEXT, _interval(contract)
+    if contract is not None:
+        value = NUMBER | {"description": f"{contract.output.name}. {contract.output.description}".strip()}
+        unit = {"const": contract.output.unit}
+    one = _object(prediction_id=TEXT, prediction=value, unit=unit, interval=_or_null(pair), model=LABEL)
+    values, pairs = {"type": "array", "items": value}, {"type": "array", "items": pair}
+    many = _object(predictions=values, unit=unit, intervals=_or_null(pairs), model=LABEL)
+    return {"Prediction": one, "Predictions": many}
+
+
+def _interval(contract: Contract | None) -> Schema:
+    pair: Schema = {"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}
+    if contract is None or contract.output.interval is None:
+        return pair
+    return pair | {"description": f"Holds the outcome with probability {contract.output.interval.coverage:g}."}
+
+
+def _object(**properties: Schema) -> Schema:
+    return {"type": "object", "properties": properties, "required": list(properties)}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+_FIXED: Schema = {
+    "ModelLabel": _object(name=TEXT, version=TEXT),
+    "Worker": _object(pid=WHOLE, version=_or_null(TEXT), generation=WHOLE),
+    "Model": _object(
+        name=TEXT,
+        version=TEXT,
+        run_id=TEXT,
+        alias=_or_null(TEXT),
+        metrics={"type": "object", "additionalProperties": NUMBER},
+        contract={"type": "object"},
+        digest=TEXT,
+        loaded_at={"type": "string", "format": "date-time"},
+        generation=WHOLE,
+        workers=WORKERS,
+        refused=_or_null(_object(version=TEXT, reason=TEXT)),
+        xgboost=TEXT,
+    ),
+    "ReloadRequest": {
+        "type": "object",
+        "properties": {
+            "version": _or_null({"anyOf": [WHOLE | {"minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"}]})
+        },
+        "additionalProperties": False,
+    },
+    "Reloaded": _object(**{"from": _or_null(TEXT), "to": TEXT, "generation": WHOLE, "workers": WORKERS}),
+    "Health": {"type": "object", "properties": {"status": TEXT, "model": LABEL}, "required": ["status"]},
+    "FieldProblem": {
+        "type": "object",
+        "properties": {"field": TEXT, "problem": TEXT, "allowed": TEXT, "row": WHOLE},
+        "required": ["field", "problem", "allowed"],
+    },
+    "Problem": {
+        "type": "object",
+        "properties": {
+            "type": TEXT | {"format": "uri"},
+            "title": TEXT,
+            "status": WHOLE,
+            "detail": TEXT,
+            "errors": {"type": "array", "items": {"$ref": "#/components/schemas/FieldProblem"}},
+        },
+        "required": ["type", "title", "status", "detail"],
+    },
+}

@@ -1,0 +1,67 @@
+"""Everything about a deployment of the model service, read from the environment."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Environment variables ``SERVING_…``; names that belong to another program stay as they are."""
+
+    model_config = SettingsConfigDict(env_prefix="SERVING_", frozen=True)
+
+    host: str = "127.0.0.1"
+    """Address to listen on; ``0.0.0.0`` inside a container."""
+
+    port: int = Field(default=8000, ge=1, le=65_535)
+    """TCP port to listen on."""
+
+    workers: int = Field(default=1, ge=1)
+    """Processes that answer requests. All hold the same model."""
+
+    store: Path
+    """A folder of this replica's own that keeps the served models and what is served, for a start without registry."""
+
+    keep_versions: int = Field(default=3, ge=2)
+    """Model versions that stay in the store; the current and the previous one always do."""
+
+    model_name: str = Field(default="trip-duration", min_length=1)
+    """The registered model that is served."""
+
+    alias: str = Field(default="champion", min_length=1)
+    """The alias that the service follows."""
+
+    poll_seconds: float = Field(default=2, gt=0)
+    """How often the registry is asked where the alias points."""
+
+    reload_token: SecretStr = Field(min_length=1)
+    """Bearer token of ``/reload``."""
+
+    max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
+    """A longer request body is refused."""
+
+    max_batch_rows: int = Field(default=20_000, ge=1)
+    """A batch of more rows is refused."""
+
+    registry_connect_seconds: float = Field(default=3, gt=0)
+    """Longest wait for a connection to the registry."""
+
+    registry_read_seconds: float = Field(default=10, gt=0)
+    """Longest silence of the registry within an answer."""
+
+    swap_seconds: float = Field(default=60, gt=0)
+    """Longest wait for another swap to end, and for all workers to load a model."""
+
+    shutdown_seconds: int = Field(default=20, ge=0)
+    """How long requests under way may take to end after SIGTERM."""
+
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    """``DEBUG`` adds health checks and scrapes to the access log."""
+
+    run_dir: Path | None = None
+    """A folder for the workers' sockets and counters while the service runs; by default a new temporary one. Its path
+    must be short: a Unix socket's may have about 100 characters."""
+
+    mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI", pattern="^https?://")
+    """MLflow's tracking server and registry."""

@@ -1,0 +1,56 @@
+"""state.json: the one truth about what this replica serves, for all its workers and for its next start."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from serving.files import write_durably
+
+
+class State(BaseModel):
+    """One state of the replica. Each change has a higher generation."""
+
+    model_config = ConfigDict(frozen=True)
+
+    generation: int = 0
+    entry: str | None = None
+    """The served version's key in the store; None before the first."""
+    version: str | None = None
+    previous: str | None = None
+    """Key of the version served before."""
+    followed: str | None = None
+    """Key of the version that the alias pointed to when it was last acted on. The service moves by itself only when
+    the alias points elsewhere, so that a version asked for by hand stays until then."""
+
+    def next(self, entry: str, version: str, followed: str | None) -> Self:
+        return self.model_copy(
+            update={
+                "generation": self.generation + 1,
+                "entry": entry,
+                "version": version,
+                "previous": self.entry,
+                "followed": followed,
+            }
+        )
+
+    def again(self, after: "State") -> Self:
+        """This state once more, with a generation higher than that of the one which it takes back."""
+        return self.model_copy(update={"generation": after.generation + 1})
+
+
+class StateFile:
+    """Where the state is kept."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> State:
+        """The current state; the initial one if there is none, or none that can be read."""
+        try:
+            return State.model_validate_json(self._path.read_bytes())
+        except (FileNotFoundError, ValidationError):
+            return State()
+
+    def write(self, state: State) -> None:
+        write_durably(self._path, state.model_dump_json(indent=1).encode())

@@ -1,0 +1,134 @@
+"""The local model store: bundles that have been shown to work on this machine, by the key of their version.
+
+An entry is a folder ``<key>`` with the bundle in ``bundle/`` and what the registry says of it in ``registry.json``.
+It is made aside and renamed when it is whole and checked, so an interrupted download is never taken for an entry.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from contract import Contract, ContractError, booster, bundle
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from serving.errors import DamagedBundle, FileNotInRegistry, NoContract, StoreFailed, WrongModel
+from serving.files import sync, write_durably
+from serving.registry import ModelVersion, Registry
+
+BUNDLE = "bundle"
+RECORD = "registry.json"
+PART = ".part-"
+
+
+class Record(BaseModel):
+    """registry.json: what the registry says of an entry, kept for when it can't be asked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: str
+    run_id: str
+    metrics: Mapping[str, float]
+    """Of the run that made the version."""
+
+
+class ModelStore:
+    """Not for two writers at once: the replica's swap lock sees to that. Reading needs no lock."""
+
+    def __init__(self, folder: Path, model_name: str, keep: int) -> None:
+        self._folder = folder
+        self._model_name = model_name
+        self._keep = keep
+
+    def load(self, key: str) -> tuple[booster.LoadedModel, Record]:
+        """An entry, checked once more. Raises DamagedBundle."""
+        try:
+            record = Record.model_validate_json((self._folder / key / RECORD).read_bytes())
+            return booster.load(self._folder / key / BUNDLE), record
+        except (ContractError, ValidationError, OSError) as error:
+            raise DamagedBundle(f"the stored model {key} is damaged: {error}") from error
+
+    def fetch(self, registry: Registry, version: ModelVersion) -> str:
+        """Has the version in the store, from the registry if need be, and returns its key.
+
+        Raises:
+            NoContract, WrongModel, DamagedBundle, FileNotInRegistry, UnreadableLocation: the version can't be served.
+            RegistryUnreachable, StoreFailed: it can't be had now.
+        """
+        record = Record(
+            name=version.name, version=version.version, run_id=version.run_id, metrics=registry.metrics(version)
+        )
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._clear_parts()
+            if self._is_whole(version.key):
+                write_durably(self._folder / version.key / RECORD, _as_json(record))
+            else:
+                self._add(registry, version, record)
+        except OSError as error:
+            raise StoreFailed(f"the model store {self._folder}: {error}") from error
+        return version.key
+
+    def prune(self, *needed: str | None) -> None:
+        """Removes all but the needed entries and the newest others."""
+        entries = [path for path in self._folder.iterdir() if (path / BUNDLE).is_dir() and path.name not in needed]
+        entries.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        spare = max(0, self._keep - len({key for key in needed if key}))
+        for path in entries[spare:]:
+            self._remove(path)
+
+    def _add(self, registry: Registry, version: ModelVersion, record: Record) -> None:
+        part = Path(tempfile.mkdtemp(dir=self._folder, prefix=PART))
+        try:
+            self._download(registry, version, part / BUNDLE)
+            (part / RECORD).write_bytes(_as_json(record))
+            for path in [*part.rglob("*"), part]:
+                sync(path)
+            part.rename(self._folder / version.key)
+            sync(self._folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _download(self, registry: Registry, version: ModelVersion, folder: Path) -> None:
+        folder.mkdir()
+        try:
+            registry.download(version, bundle.CONTRACT, folder / bundle.CONTRACT)
+        except FileNotInRegistry:
+            raise NoContract(version.version) from None
+        try:
+            contract = Contract.from_json((folder / bundle.CONTRACT).read_bytes())
+            if contract.name != self._model_name:
+                raise WrongModel(self._model_name, contract.name)
+            bundle.check_names(contract)
+            for name in contract.files:
+                registry.download(version, name, folder / name)
+            booster.load(folder)
+        except (ContractError, ValueError, RecursionError) as error:  # the last two: names and nesting no bundle has
+            raise DamagedBundle(f"version {version.version} is damaged: {error}") from error
+
+    def _is_whole(self, key: str) -> bool:
+        """Whether there is such an entry; one that was damaged on the disk is removed."""
+        folder = self._folder / key
+        if not folder.exists():
+            return False
+        try:
+            bundle.read(folder / BUNDLE)
+        except ContractError:
+            self._remove(folder)
+            return False
+        return True
+
+    def _remove(self, folder: Path) -> None:
+        # renamed first: half a removal leaves a part, not an entry
+        part = folder.with_name(f"{PART}{folder.name}")
+        folder.rename(part)
+        shutil.rmtree(part)
+
+    def _clear_parts(self) -> None:
+        for part in self._folder.glob(f"{PART}*"):
+            shutil.rmtree(part)
+
+
+def _as_json(record: Record) -> bytes:
+    return record.model_dump_json(indent=1).encode()
