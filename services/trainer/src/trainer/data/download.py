@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 from trainer.data.errors import DataError, SourceUnavailable
+from trainer.data.files import replacing
 from trainer.data.parquet import check_parquet
 from trainer.data.patience import Interrupted, Patience, check_status
 from trainer.data.source import MonthFile, sha256_of
@@ -161,9 +162,8 @@ def _find_record(path: Path) -> Record | None:
 
 
 def _write_record(path: Path, record: Record) -> None:
-    written = _beside(path, ".json.new")
-    written.write_text(json.dumps(asdict(record), indent=1))
-    written.replace(_record_path(path))
+    with replacing(_record_path(path)) as temporary:
+        temporary.write_text(json.dumps(asdict(record), indent=1))
 
 
 @contextmanager

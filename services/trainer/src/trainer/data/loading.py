@@ -9,7 +9,7 @@ from psycopg2.extras import Json
 from trainer.data.copying import Cursor, copy_in
 from trainer.data.months import Month
 from trainer.data.source import MonthFile, Service, SourceName
-from trainer.data.warehouse import Connection
+from trainer.data.warehouse import Connection, Load
 
 
 def load_month(
@@ -22,7 +22,7 @@ def load_month(
     rejected: pa.Table,
     reasons: dict[str, int],
     file: MonthFile,
-) -> None:
+) -> Load:
     """Replaces what the warehouse has of the month, in one transaction.
 
     Whoever reads meanwhile sees the old state, and so does everyone after a failure. Loads of the same month wait for
@@ -32,6 +32,9 @@ def load_month(
         accepted: columns of the table ``trips`` except source, service and month.
         rejected: the same of the rows not taken, and ``reason``.
         reasons: rejected rows by reason.
+
+    Returns:
+        The month as it now stands.
     """
     with connection, connection.cursor() as cursor:
         _lock(cursor, f"load {source} {service} {month}")
@@ -39,14 +42,15 @@ def load_month(
         _delete(cursor, source, service, month)
         copy_in(cursor, "trips", _of(accepted, source, service, month))
         copy_in(cursor, "trips_rejected", _of(_quarantined(rejected), source, service, month))
+        counts = (accepted.num_rows + rejected.num_rows, accepted.num_rows, rejected.num_rows)
         cursor.execute(
             "INSERT INTO loads (source, service, month, uri, sha256, bytes,"
-            " rows_read, rows_loaded, rows_rejected, rejected) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (
-                *(source, service, month.first_day, file.uri, file.sha256, file.size),
-                *(accepted.num_rows + rejected.num_rows, accepted.num_rows, rejected.num_rows, Json(reasons)),
-            ),
+            " rows_read, rows_loaded, rows_rejected, rejected)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING loaded_at",
+            (source, service, month.first_day, file.uri, file.sha256, file.size, *counts, Json(reasons)),
         )
+        (loaded_at,) = cursor.fetchone() or (None,)
+    return Load(source, service, month, file.uri, file.sha256, file.size, *counts, reasons, loaded_at)
 
 
 def partition_name(month: Month) -> str:

@@ -32,7 +32,7 @@ class Interrupted(Exception):
 class Patience:
     """How long and how often to try. Times in seconds."""
 
-    attempts: int = 5
+    attempts: int = 4
     first_wait: float = 1.0
     """Doubled after each attempt, and a random part added."""
     longest_wait: float = 30.0

@@ -7,12 +7,12 @@ import zlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trainer.data.files import replacing
 from trainer.data.months import PUBLICATION_LAG, Month
 from trainer.data.source import MonthFile, Service, file_name, sha256_of
 from trainer.usecases.trips.city import City, Floats, draw_minutes
@@ -34,11 +34,9 @@ class Synthetic:
 
     def fetch(self, service: Service, month: Month, into: Path) -> MonthFile:
         """Writes the month's file anew."""
-        into.mkdir(parents=True, exist_ok=True)
         path = into / file_name(service, month)
-        with NamedTemporaryFile(dir=into, prefix=path.name, delete=False) as file:
-            pq.write_table(generate(self.seed, service, month, self.rows), file)
-        Path(file.name).replace(path)
+        with replacing(path) as temporary:
+            pq.write_table(generate(self.seed, service, month, self.rows), temporary)
         uri = f"synthetic:{path.name}?seed={self.seed}&rows={self.rows}"
         return MonthFile(path, uri, sha256_of(path), path.stat().st_size)
 

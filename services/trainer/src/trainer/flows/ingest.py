@@ -1,0 +1,169 @@
+"""The flow that brings months of trips into the warehouse."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+from prefect import Task, flow, get_run_logger, task
+from prefect.artifacts import create_table_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State, TaskRun
+from pydantic import Field
+
+from trainer.data.errors import DataError
+from trainer.data.months import Month, MonthsText, last_months, parse_months
+from trainer.data.source import MonthFile, MonthSource, Service, SourceName
+from trainer.data.warehouse import Load
+from trainer.flows.outside import connected_warehouse, settings
+from trainer.flows.retrying import RETRIES
+from trainer.usecases.trips import columns, ingestion
+from trainer.usecases.trips.ingestion import Ingested
+from trainer.usecases.trips.rejection import Sifted
+
+DEFAULT_MONTHS = 2
+"""One to train on and one to judge by."""
+
+ARTIFACT = "ingest-rejections"
+
+
+def unless_permanent(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
+    """A month that isn't published, or a file that isn't what it should be, is no better a moment later."""
+    return not isinstance(state.result(raise_on_failure=False), DataError)
+
+
+@flow(name="ingest")
+def ingest(
+    source: Annotated[
+        SourceName | None,
+        Field(
+            title="Source",
+            description="Files of the NYC Taxi & Limousine Commission (tlc) or generated trips (synthetic). "
+            "Empty for what the deployment is set to.",
+        ),
+    ] = None,
+    tlc_location: Annotated[
+        str | None,
+        Field(
+            title="Location",
+            description="Base URL or folder of the TLC's monthly files. Empty for what the deployment is set to.",
+        ),
+    ] = None,
+    tlc_location: Annotated[
+        str | None,
+        Field(
+            title="Location of TLC files",
+            description="Base URL or folder of the monthly files. Empty for what the deployment is set to.",
+        ),
+    ] = None,
+    service: Annotated[Service, Field(title="Taxi service", description="Green or yellow taxis.")] = "green",
+    months: Annotated[
+        list[MonthsText] | None,
+        Field(
+            title="Months",
+            description="Months such as 2021-01, or ranges such as 2021-01..2021-03. "
+            "Empty for the two newest that the source has.",
+        ),
+    ] = None,
+    reload: Annotated[
+        bool, Field(title="Load again", description="Also load months of which the same file is already loaded.")
+    ] = False,
+) -> list[Ingested]:
+    """Loads months of taxi trips into the warehouse.
+
+    All files are fetched and looked at before the first is loaded. Each month replaces what the warehouse had of it, in
+    one transaction. Rows that can't be trips are counted by reason in the artifact ingest-rejections and kept in the
+    table trips_rejected.
+    """
+    name = source or settings().source
+    chosen = parse_months(months) if months else find_newest_months(name, tlc_location, service)
+    files = [fetch_month(name, tlc_location, service, month) for month in chosen]
+    results = [_ingest(name, service, month, file, reload) for month, file in zip(chosen, files, strict=True)]
+    report_rejections([result.load for result in results])
+    return results
+
+
+def _ingest(name: SourceName, service: Service, month: Month, file: MonthFile, reload: bool) -> Ingested:
+    before = None if reload else find_load(name, service, month, file)
+    if before:
+        get_run_logger().info("%s %s is loaded already, from the same file: skipped", service, month)
+        return Ingested(before, skipped=True)
+    sifted = reject_rows(read_trips(file), month, file.uri)
+    return Ingested(load_trips(name, service, month, sifted, file), skipped=False)
+
+
+def month_source(name: SourceName, tlc_location: str | None) -> MonthSource:
+    """The source of that name, at the deployment's location unless another is given."""
+    return ingestion.open_source(name, tlc_location or settings().tlc_location)
+
+
+@task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, **RETRIES)
+def find_newest_months(name: SourceName, tlc_location: str | None, service: Service) -> list[Month]:
+    """The newest months that the source has, in order."""
+    today = datetime.now(ZoneInfo("America/New_York")).date()
+    return last_months(month_source(name, tlc_location).newest(service, today), DEFAULT_MONTHS)
+
+
+@task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, task_run_name="fetch {service} {month}", **RETRIES)
+def fetch_month(name: SourceName, tlc_location: str | None, service: Service, month: Month) -> MonthFile:
+    """The month's file on this machine, whose columns are complete."""
+    file = _fetch(name, tlc_location, service, month)
+    get_run_logger().info("%s: %s bytes, sha256 %s", file.uri, f"{file.size:,}", file.sha256)
+    return file
+
+
+def _fetch(name: SourceName, tlc_location: str | None, service: Service, month: Month) -> MonthFile:
+    into = settings().storage / "downloads" / name
+    return ingestion.fetch(month_source(name, tlc_location), service, month, into)
+
+
+@task(cache_policy=NO_CACHE, **RETRIES)
+def find_load(name: SourceName, service: Service, month: Month, file: MonthFile) -> Load | None:
+    """What was loaded from the same file before."""
+    with connected_warehouse() as connection:
+        return ingestion.find_load(connection, name, service, month, file)
+
+
+@task(cache_policy=NO_CACHE)
+def read_trips(file: MonthFile) -> pa.Table:
+    """The month in the columns that all months have."""
+    return columns.read(file)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="reject rows of {month}")
+def reject_rows(trips: pa.Table, month: Month, uri: str) -> Sifted:
+    """Tells trips from rows that can't be any."""
+    sifted = ingestion.reject(trips, month, uri)
+    get_run_logger().info("%s: %s of %s rows rejected", month, f"{sifted.rejected.num_rows:,}", f"{trips.num_rows:,}")
+    return sifted
+
+
+@task(cache_policy=NO_CACHE, task_run_name="load {service} {month}", **RETRIES)
+def load_trips(name: SourceName, service: Service, month: Month, sifted: Sifted, file: MonthFile) -> Load:
+    """Replaces the month in the warehouse, in one transaction."""
+    with connected_warehouse() as connection:
+        load = ingestion.load(connection, name, service, month, sifted, file)
+    get_run_logger().info("%s %s: %s trips loaded", service, month, f"{load.rows_loaded:,}")
+    return load
+
+
+@task(cache_policy=NO_CACHE)
+def report_rejections(loads: Sequence[Load]) -> None:
+    """The table of rejected rows in the Prefect UI."""
+    create_table_artifact(
+        key=ARTIFACT,
+        table=rejections(loads),
+        description="Rows that can't be trips of their month, by the first reason that holds. "
+        "They are kept in the warehouse's table `trips_rejected`.",
+    )
+
+
+def rejections(loads: Sequence[Load]) -> list[dict[str, Any]]:
+    """A row for each month and reason, and one for each month as a whole."""
+    table = []
+    for load in loads:
+        for reason, rows in [("all reasons", load.rows_rejected), *load.rejected.items()]:
+            share = f"{rows / load.rows_read:.3%}"
+            table.append({"month": str(load.month), "reason": reason, "rows": rows, "share of the month": share})
+    return table
