@@ -120,6 +120,10 @@ class Contract(Document):
     def sealed(self, files: Mapping[str, str]) -> "Contract":
         return self.model_copy(update={"files": dict(files)})
 
+    def promising(self, interval: Interval) -> "Contract":
+        """The contract with an interval around its predictions."""
+        return self.model_copy(update={"output": self.output.model_copy(update={"interval": interval})})
+
     def to_json(self) -> bytes:
         return (
             json.dumps(self.model_dump(mode="json", exclude_none=True), indent=1, ensure_ascii=False) + "\n"

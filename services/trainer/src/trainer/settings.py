@@ -18,6 +18,12 @@ class Settings(BaseSettings):
     storage: Path
     """A folder for downloads, Parquet checkpoints and features, shared by all workers."""
 
+    migrations: Path = Path("infra/postgres/warehouse/alembic.ini")
+    """Alembic's configuration of the warehouse's schema."""
+
+    first_training: bool = True
+    """Train once, when deploying, if no model is champion yet."""
+
     source: Literal["synthetic", "tlc"] = "synthetic"
     """The data source that flows use unless a run says otherwise."""
 

@@ -1,11 +1,15 @@
 """How good predictions are."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import xgboost
 from contract import Interval
 from numpy.typing import NDArray
 from sklearn.metrics import mean_absolute_error, r2_score, root_mean_squared_error
+
+from trainer.modelling.examples import Examples
 
 Values = NDArray[np.float32]
 
@@ -23,6 +27,38 @@ class Metrics:
     def named(self, split: str) -> dict[str, float]:
         """As ``{"holdout_rmse": …}``."""
         return {f"{split}_{name}": value for name, value in asdict(self).items()}
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Rows of one split with what a booster says of them; arrays of shape (n,) in the outcome's unit."""
+
+    actual: Values
+    predicted: Values
+
+    @classmethod
+    def by(cls, booster: xgboost.Booster, examples: Examples) -> "Predicted":
+        return cls(examples.outcome, booster.inplace_predict(examples.features))
+
+    @property
+    def residuals(self) -> Values:
+        return self.actual - self.predicted
+
+
+def measure_splits(splits: Mapping[str, Predicted], interval: Interval) -> dict[str, float]:
+    """Metrics of every split, and how the holdout does against the interval and against always saying the mean.
+
+    Args:
+        splits: ``train``, ``validation`` and ``holdout``.
+    """
+    metrics: dict[str, float] = {}
+    for name, split in splits.items():
+        metrics |= measure(split.actual, split.predicted).named(name)
+    holdout, mean = splits["holdout"], np.full_like(splits["holdout"].actual, splits["train"].actual.mean())
+    return metrics | {
+        "holdout_interval_coverage": covered(holdout.actual, holdout.predicted, interval),
+        "holdout_rmse_of_the_mean": measure(holdout.actual, mean).rmse,
+    }
 
 
 def measure(actual: Values, predicted: Values) -> Metrics:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import xgboost
@@ -42,3 +43,10 @@ def fit(examples: Examples, parameters: Mapping[str, Any], rounds: int) -> xgboo
 
 def _matrix(examples: Examples, like: xgboost.QuantileDMatrix | None = None) -> xgboost.QuantileDMatrix:
     return xgboost.QuantileDMatrix(examples.features, examples.outcome, feature_names=examples.names, ref=like)
+
+
+def read_booster(path: Path) -> xgboost.Booster:
+    """A booster that ``save_model`` wrote."""
+    booster = xgboost.Booster()
+    booster.load_model(path)
+    return booster

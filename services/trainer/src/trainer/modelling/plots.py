@@ -4,29 +4,34 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import xgboost
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from trainer.modelling.evaluation import Predicted, measure
+
 INK = "#1f3a5f"
 ACCENT = "#c8553d"
 
 
-def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
-    # a figure of its own, not pyplot's: that keeps global state and looks for a display
-    figure = Figure(figsize=(7, 5), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.set(title=title, xlabel=x, ylabel=y)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+def draw(folder: Path, holdout: Predicted, hours: NDArray[np.int64], booster: xgboost.Booster, what: str) -> None:
+    """All pictures of a model, into a folder.
+
+    Args:
+        hours: hour of day of each row of the holdout, 0 to 23, shape (n,).
+        what: the outcome and its unit, for the axes.
+    """
+    predicted_against_actual(folder / "predicted_against_actual.png", holdout, what)
+    residuals_by_hour(folder / "residuals_by_hour.png", hours, holdout.residuals, what)
+    feature_importance(folder / "feature_importance.png", booster.get_score(importance_type="total_gain"))
 
 
-def predicted_against_actual(
-    path: Path, actual: NDArray[np.float32], predicted: NDArray[np.float32], what: str, rmse: float
-) -> None:
+def predicted_against_actual(path: Path, holdout: Predicted, what: str) -> None:
     """Density of all rows of the holdout, with the diagonal that a perfect model would lie on."""
+    actual, predicted = holdout.actual, holdout.predicted
+    rmse = measure(actual, predicted).rmse
     figure, axes = _figure(
         f"Holdout: predicted against actual (RMSE {rmse:.2f})", f"actual {what}", f"predicted {what}"
     )
@@ -65,3 +70,13 @@ def feature_importance(path: Path, gains: Mapping[str, float]) -> None:
     axes.bar_label(bars, fmt="{:.1%}", padding=3)
     axes.margins(x=0.12)
     figure.savefig(path, dpi=110)
+
+
+def _figure(title: str, x: str, y: str) -> tuple[Figure, Axes]:
+    # a figure of its own, not pyplot's: that keeps global state and looks for a display
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.set(title=title, xlabel=x, ylabel=y)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes

@@ -1,0 +1,47 @@
+"""``python -m trainer deploy``: the warehouse's schema, work pool, deployments, notifications, the first training."""
+
+import argparse
+import logging
+
+from prefect.client.orchestration import get_client
+
+from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
+from trainer.deployment.first_training import start_first_training
+from trainer.deployment.migrations import migrate
+from trainer.deployment.notification import save_webhook
+from trainer.flows.outside import registry, settings
+from trainer.registry.champion import CHAMPION
+from trainer.usecases.trips.fields import MODEL_NAME
+
+log = logging.getLogger("trainer.deploy")
+
+
+def main() -> None:
+    """Runs the command that the arguments name."""
+    parser = argparse.ArgumentParser(prog="trainer", description=__doc__)
+    parser.add_argument("command", choices=["deploy"])
+    parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    run_deploy()
+
+
+def run_deploy() -> None:
+    """Safe to run again, also while flows run."""
+    chosen = settings()
+    migrate(chosen.migrations)
+    log.info("warehouse: schema is up to date")
+    with get_client(sync_client=True) as prefect:
+        create_work_pool(prefect)
+        for deployment in DEPLOYMENTS:
+            deploy(deployment, prefect)
+            log.info("prefect: deployment %s", deployment.full_name)
+        if chosen.notify_webhook_url:
+            save_webhook(chosen.notify_webhook_url)
+            log.info("prefect: notification block for the webhook")
+        if chosen.first_training and registry(MODEL_NAME).version_of(CHAMPION) is None:
+            run = start_first_training("train/trip-duration", prefect)
+            log.info("first training: %s", f"flow run {run}" if run else "is under way already")
+
+
+if __name__ == "__main__":
+    main()

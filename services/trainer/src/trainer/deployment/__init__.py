@@ -1,0 +1,1 @@
+"""Puts into Prefect what the stack needs there; running it again changes nothing that a person has changed."""

@@ -1,0 +1,69 @@
+"""What a training run tells people: an artifact in Prefect and a notification."""
+
+from dataclasses import dataclass
+
+from trainer.flows.handover import Decision, Evaluation, FeatureSet, Registered
+from trainer.flows.plan import Plan
+
+SPLITS = ("train", "validation", "holdout")
+FIGURES = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "p90_error": "P90 error"}
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything about one finished run."""
+
+    plan: Plan
+    features: FeatureSet
+    evaluation: Evaluation
+    registered: Registered
+    decision: Decision
+    mlflow_ui: str
+    experiment_id: str
+
+    @property
+    def subject(self) -> str:
+        outcome = "is champion and served" if self.decision.promoted else "was not promoted"
+        return f"{self.registered.model} version {self.registered.version} {outcome}"
+
+    @property
+    def summary(self) -> str:
+        rmse = self.evaluation.metrics["holdout_rmse"]
+        return f"{self.decision.reason}. Months {self.plan}, holdout RMSE {rmse:.3f} minutes. {self.run_url}"
+
+    @property
+    def run_url(self) -> str:
+        return f"{self.mlflow_ui}/#/experiments/{self.experiment_id}/runs/{self.registered.run_id}"
+
+    @property
+    def version_url(self) -> str:
+        return f"{self.mlflow_ui}/#/models/{self.registered.model}/versions/{self.registered.version}"
+
+    @property
+    def markdown(self) -> str:
+        trips, metrics = self.features.trips, self.evaluation.metrics
+        interval = self.evaluation.interval
+        lines = [
+            f"# {self.subject}",
+            f"{self.decision.reason[:1].upper()}{self.decision.reason[1:]}.",
+            f"[Run in MLflow]({self.run_url}) · [Version in the registry]({self.version_url})",
+            "## Errors in minutes",
+            _table(["split", *FIGURES.values()], [_row(split, metrics) for split in SPLITS]),
+            f"Always saying the mean: holdout RMSE {metrics['holdout_rmse_of_the_mean']:.3f}. "
+            f"{metrics['holdout_interval_coverage']:.1%} of the holdout lies in the promised "
+            f"{interval.coverage:.0%} interval ({interval.lower:+.1f} to {interval.upper:+.1f}).",
+            "## Data",
+            f"Months {self.plan}: {trips.training.rows:,} trips to learn from, {trips.holdout.rows:,} to be judged on.",
+            _table(["left out because", "trips"], [[why, f"{count:,}"] for why, count in trips.left_out.items()])
+            if trips.left_out
+            else "No trip was left out.",
+        ]
+        return "\n\n".join(lines)
+
+
+def _row(split: str, metrics: dict[str, float]) -> list[str]:
+    return [split, *(f"{metrics[f'{split}_{name}']:.3f}" for name in FIGURES)]
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])

@@ -1,0 +1,77 @@
+"""From matrices to a registered version."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from trainer.flows.handover import Candidate, Evaluation, FeatureSet, Registered
+from trainer.flows.outside import settings, training_run
+from trainer.flows.retrying import RETRIES
+from trainer.modelling.bundles import seal
+from trainer.modelling.evaluation import Predicted, calibrate, measure_splits
+from trainer.modelling.examples import Examples
+from trainer.modelling.fit import fit, fit_with_early_stopping, read_booster
+from trainer.modelling.parameters import Boosting
+from trainer.modelling.plots import draw
+from trainer.usecases.trips.fields import OUTPUT
+
+COVERAGE = 0.9
+"""Share of trips that end within the interval that is promised with a prediction."""
+
+
+@task(name="train", cache_policy=NO_CACHE)
+def train(run_id: str, found: FeatureSet, boosting: Boosting, seed: int) -> Candidate:
+    """A booster that stops early on the latest training rows, then one of as many trees from all of them."""
+    parameters = boosting.for_xgboost(seed)
+    stopped = fit_with_early_stopping(
+        Examples.read(found.fit),
+        Examples.read(found.validation),
+        parameters,
+        boosting.max_rounds,
+        boosting.early_stopping_rounds,
+    )
+    get_run_logger().info("early stopping after %s trees", stopped.rounds)
+    booster = fit(Examples.read(found.training), parameters, stopped.rounds)
+    candidate = Candidate(run_id=run_id, folder=settings().storage / "runs" / run_id, rounds=stopped.rounds)
+    candidate.folder.mkdir(parents=True, exist_ok=True)
+    booster.save_model(candidate.model)
+    stopped.booster.save_model(candidate.early_stopped)
+    training_run(run_id).log_parameters({**boosting.model_dump(), "seed": seed, "rounds": stopped.rounds})
+    return candidate
+
+
+@task(name="evaluate", cache_policy=NO_CACHE, **RETRIES)
+def evaluate(candidate: Candidate, found: FeatureSet) -> Evaluation:
+    """Figures and pictures of the candidate, to MLflow."""
+    booster, stopped = read_booster(candidate.model), read_booster(candidate.early_stopped)
+    splits = {
+        "train": Predicted.by(booster, Examples.read(found.training)),
+        # the final booster has learnt from these rows, so the earlier one speaks for them
+        "validation": Predicted.by(stopped, Examples.read(found.validation)),
+        "holdout": Predicted.by(booster, Examples.read(found.holdout)),
+    }
+    interval = calibrate(splits["validation"].actual, splits["validation"].predicted, COVERAGE)
+    metrics = measure_splits(splits, interval)
+    run = training_run(candidate.run_id)
+    run.log_metrics(metrics)
+    with TemporaryDirectory() as folder:
+        hours = pc.hour(pq.read_table(found.trips.holdout.path)["pickup_at"]).to_numpy()
+        draw(Path(folder), splits["holdout"], hours, booster, f"{OUTPUT.name} ({OUTPUT.unit})")
+        run.log_files(Path(folder), "plots")
+    get_run_logger().info("holdout RMSE %.3f", metrics["holdout_rmse"])
+    return Evaluation(metrics=metrics, interval=interval)
+
+
+@task(name="register", cache_policy=NO_CACHE, **RETRIES)
+def register(candidate: Candidate, found: FeatureSet, evaluation: Evaluation) -> Registered:
+    """The bundle, proven by its golden rows, as a new version in the registry."""
+    contract = found.contract.promising(evaluation.interval)
+    candidate.bundle.mkdir(exist_ok=True)
+    sealed = seal(candidate.bundle, contract, read_booster(candidate.model), pq.read_table(found.trips.holdout.path))
+    version = training_run(candidate.run_id).register(candidate.bundle, sealed.contract)
+    get_run_logger().info("registered %s version %s", contract.name, version)
+    return Registered(model=contract.name, version=version, run_id=candidate.run_id)

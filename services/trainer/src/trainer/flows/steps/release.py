@@ -1,0 +1,81 @@
+"""From a registered version to one that is served, or to a refusal."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pyarrow.parquet as pq
+from contract import ContractError
+from contract.booster import load
+from contract.golden import requests_of
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
+from trainer.flows.outside import model_service, registry, settings
+from trainer.flows.retrying import RETRIES, unless_refused
+from trainer.modelling.champion import compare
+from trainer.registry.champion import CHALLENGER, CHAMPION, Registry
+from trainer.rollout.notification import configured_block, send
+
+VERIFIED_ROWS = 100
+
+
+@task(name="promote", cache_policy=NO_CACHE, **RETRIES)
+def promote(registered: Registered, candidate: Candidate, found: FeatureSet) -> Decision:
+    """Champion if there is none or if it is better on the same holdout rows; challenger otherwise."""
+    versions = registry(registered.model)
+    before = versions.version_of(CHAMPION)
+    if before == registered.version:
+        return Decision(version=registered.version, promoted=True, champion_before=None, reason="is champion already")
+    better, reason = (True, "first model") if before is None else judge(versions, before, candidate, found)
+    versions.tag(registered.version, {"decision": "promoted" if better else "refused", "reason": reason})
+    versions.give_alias(CHAMPION if better else CHALLENGER, registered.version)
+    get_run_logger().info("version %s is %s: %s", registered.version, CHAMPION if better else CHALLENGER, reason)
+    return Decision(version=registered.version, promoted=better, champion_before=before, reason=reason)
+
+
+def judge(versions: Registry, champion: str, candidate: Candidate, found: FeatureSet) -> tuple[bool, str]:
+    """Is the candidate better than the champion, and why."""
+    with TemporaryDirectory() as folder:
+        try:
+            serving = versions.download(champion, Path(folder))
+        except ContractError as error:
+            return True, f"the champion, version {champion}, can't be used: {error}"
+    comparison = compare(load(candidate.bundle), serving, pq.read_table(found.trips.holdout.path))
+    return comparison.better, str(comparison)
+
+
+@task(name="reload", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
+def reload(version: str) -> None:
+    """Has every worker of the service swap to the version."""
+    answer = model_service().reload(version)
+    get_run_logger().info("service: %(from)s to %(to)s, generation %(generation)s", answer)
+
+
+@task(name="verify", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
+def verify(version: str, candidate: Candidate, found: FeatureSet) -> None:
+    """Proves that the service answers what the bundle computes offline."""
+    bundle = load(candidate.bundle)
+    rows = pq.read_table(found.trips.holdout.path).slice(0, VERIFIED_ROWS)
+    offline = bundle.predict(bundle.contract.matrix(rows))
+    model_service().verify(version, requests_of(bundle.contract, rows), [float(value) for value in offline])
+    get_run_logger().info("service answers %s rows as computed offline", rows.num_rows)
+
+
+@task(name="restore", cache_policy=NO_CACHE, **RETRIES)
+def restore(model: str, champion_before: str | None) -> None:
+    """Puts alias and service back to what they were before a roll-out that failed."""
+    registry(model).restore_champion(champion_before)
+    get_run_logger().warning("alias champion restored to %s", champion_before)
+    if champion_before is not None:
+        model_service().reload(champion_before)
+
+
+@task(name="notify", cache_policy=NO_CACHE, **RETRIES)
+def notify(subject: str, body: str) -> None:
+    """Sends the result through the configured block, if there is one."""
+    block = configured_block(settings())
+    if block is None:
+        get_run_logger().info("no notification is configured")
+        return
+    send(block, subject, body)
