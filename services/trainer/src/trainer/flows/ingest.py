@@ -50,13 +50,6 @@ def ingest(
             description="Base URL or folder of the TLC's monthly files. Empty for what the deployment is set to.",
         ),
     ] = None,
-    tlc_location: Annotated[
-        str | None,
-        Field(
-            title="Location of TLC files",
-            description="Base URL or folder of the monthly files. Empty for what the deployment is set to.",
-        ),
-    ] = None,
     service: Annotated[Service, Field(title="Taxi service", description="Green or yellow taxis.")] = "green",
     months: Annotated[
         list[MonthsText] | None,
