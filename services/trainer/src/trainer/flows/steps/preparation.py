@@ -56,7 +56,7 @@ def clean(training: Checkpoint, holdout: Checkpoint) -> CleanTrips:
     return CleanTrips(training=kept[0], holdout=kept[1], left_out=left_out)
 
 
-@task(name="features", **CACHED)
+@task(name="features", result_serializer="json", **CACHED)
 def features(trips: CleanTrips) -> FeatureSet:
     """Each split as the matrix that the booster sees.
 
