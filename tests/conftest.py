@@ -1,0 +1,74 @@
+"""What unit and integration tests share."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xgboost
+from contract import Contract, Golden, Interval, Output, bundle
+from contract.fields import Category, Integer, Number, Timestamp
+from contract.operations import CategoryCode, Hour, Identity, Weekday
+from contract.rows import Rows
+from pydantic_core import to_json
+
+MakeBundle = Callable[..., Contract]
+
+
+@pytest.fixture(scope="session")
+def make_bundle() -> MakeBundle:
+    """``make_bundle(folder, offset=0, name="bike-demand", interval=True)`` writes a bundle with a real booster.
+
+    Two bundles of other offsets give clearly other predictions for the same row.
+    """
+    return _write_bundle
+
+
+def _write_bundle(folder: Path, offset: float = 0, name: str = "bike-demand", *, interval: bool = True) -> Contract:
+    contract = _contract(name, interval=interval)
+    rows = [_row(position) for position in range(40)]
+    parsed = Rows(contract).parse_batch(to_json({"rows": rows}))
+    features = contract.compiled.rows(parsed)
+    outcome = np.array([position % 9 + offset for position in range(40)], dtype=np.float32)
+    booster = xgboost.train(
+        {"max_depth": 3, "nthread": 1, "base_score": offset}, xgboost.DMatrix(features, outcome), num_boost_round=8
+    )
+    predictions = [float(value) for value in booster.inplace_predict(features)]
+    folder.mkdir(parents=True, exist_ok=True)
+    return bundle.write(folder, contract, bytes(booster.save_raw("ubj")), Golden(rows=rows, predictions=predictions))
+
+
+def _row(position: int) -> dict[str, object]:
+    return {
+        "at": datetime(2024, 5, 1 + position % 28, position % 24, 30).isoformat(),
+        "station": 5 + position % 7,
+        "temperature": position / 3 - 2,
+        "docks": None if position % 5 == 0 else position,
+    }
+
+
+def _contract(name: str, *, interval: bool) -> Contract:
+    return Contract(
+        name=name,
+        description="Hourly demand of rental bikes",
+        fields=[
+            Timestamp(name="at", description="Hour", example="2024-05-01T08:00:00"),
+            Category(name="station", description="Station", example=7, values=list(range(5, 12))),
+            Number(name="temperature", description="Air", unit="°C", example=18.5, minimum=-40, maximum=50),
+            Integer(name="docks", description="Docks", example=20, required=False, minimum=0, maximum=99),
+        ],
+        features=[
+            Hour(name="hour", field="at"),
+            Weekday(name="weekday", field="at"),
+            CategoryCode(name="station", field="station"),
+            Identity(name="temperature", field="temperature"),
+            Identity(name="docks", field="docks"),
+        ],
+        output=Output(
+            name="rentals",
+            unit="bike",
+            minimum=0,
+            interval=Interval(coverage=0.9, lower=-4, upper=6) if interval else None,
+        ),
+    )
