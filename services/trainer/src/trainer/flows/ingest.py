@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -10,7 +10,6 @@ from prefect import Task, flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
-from pydantic import Field
 
 from trainer.data.errors import DataError
 from trainer.data.months import Month, MonthsText, last_months, parse_months
@@ -35,39 +34,25 @@ def unless_permanent(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) ->
 
 @flow(name="ingest")
 def ingest(
-    source: Annotated[
-        SourceName | None,
-        Field(
-            title="Source",
-            description="Files of the NYC Taxi & Limousine Commission (tlc) or generated trips (synthetic). "
-            "Empty for what the deployment is set to.",
-        ),
-    ] = None,
-    tlc_location: Annotated[
-        str | None,
-        Field(
-            title="Location",
-            description="Base URL or folder of the TLC's monthly files. Empty for what the deployment is set to.",
-        ),
-    ] = None,
-    service: Annotated[Service, Field(title="Taxi service", description="Green or yellow taxis.")] = "green",
-    months: Annotated[
-        list[MonthsText] | None,
-        Field(
-            title="Months",
-            description="Months such as 2021-01, or ranges such as 2021-01..2021-03. "
-            "Empty for the two newest that the source has.",
-        ),
-    ] = None,
-    reload: Annotated[
-        bool, Field(title="Load again", description="Also load months of which the same file is already loaded.")
-    ] = False,
+    source: SourceName | None = None,
+    tlc_location: str | None = None,
+    service: Service = "green",
+    months: list[MonthsText] | None = None,
+    reload: bool = False,
 ) -> list[Ingested]:
     """Loads months of taxi trips into the warehouse.
 
     All files are fetched and looked at before the first is loaded. Each month replaces what the warehouse had of it, in
     one transaction. Rows that can't be trips are counted by reason in the artifact ingest-rejections and kept in the
     table trips_rejected.
+
+    Args:
+        source: Files of the NYC Taxi & Limousine Commission (tlc) or generated trips (synthetic); empty for the
+            deployment's setting.
+        tlc_location: Base URL or folder of the TLC's monthly files; empty for the deployment's setting.
+        service: Green or yellow taxis.
+        months: Months such as 2021-01, or ranges such as 2021-01..2021-03; empty for the two newest of the source.
+        reload: Load months again of which the same file is already loaded.
     """
     name = source or settings().source
     chosen = parse_months(months) if months else find_newest_months(name, tlc_location, service)
