@@ -6,6 +6,9 @@ from pathlib import Path
 class StackError(Exception):
     """Anything that keeps the embedded stack from running."""
 
+    log: Path | None = None
+    """The log of the program that is to blame."""
+
 
 class ProcessDied(StackError):
     """A service ended while it was being started."""

@@ -1,0 +1,68 @@
+"""``python -m console up|train|predict``: the Makefile's targets for a stack that is up, or is to be."""
+
+import os
+import sys
+from collections.abc import Callable
+
+from console import docker
+from console.choices import BadChoice, Choices
+from console.docker import DockerFailed
+from console.following import RunFailed, follow
+from console.prediction import ask, show
+from console.runs import TRAINING, Runs
+from console.terminal import Terminal
+from console.up import NoModel, up
+from console.web import WebError
+from console.whereabouts import NoStack, Whereabouts, find
+
+GIVEN = "/var/lib/trainer/given"
+"""Where files of this machine are copied to in the compose stack: the worker can't see this machine's folders."""
+
+
+def train(terminal: Terminal) -> None:
+    """Runs the training deployment of the stack that is up, and follows it."""
+    choices = Choices.read(os.environ)
+    place = find()
+    location = _hand_over(choices, place)
+    runs = Runs(place.prefect_api)
+    run = runs.start(TRAINING, choices.parameters(location))
+    terminal.heading(f"Training on the {place.kind} stack: {place.prefect}/runs/flow-run/{run}")
+    ended = follow(runs, run, terminal)
+    terminal.text(f"\n{ended['state']['message']}")
+
+
+def predict(terminal: Terminal) -> None:
+    """Shows a prediction of the stack that is up."""
+    place = find()
+    show(ask(place.serving), place.serving, terminal)
+
+
+def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
+    if choices.folder is None or place.kind == "demo":
+        return None
+    docker.compose("cp", "--quiet", f"{choices.folder}/.", f"prefect-worker:{GIVEN}")
+    return GIVEN
+
+
+COMMANDS: dict[str, Callable[[Terminal], None]] = {"up": up, "train": train, "predict": predict}
+
+
+def main() -> int:
+    """Exit code 0, or 1 with what went wrong on the terminal."""
+    terminal = Terminal()
+    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
+        terminal.text(f"usage: python -m console {'|'.join(COMMANDS)}")
+        return 2
+    try:
+        COMMANDS[sys.argv[1]](terminal)
+    except (BadChoice, DockerFailed, NoModel, NoStack, RunFailed, WebError) as error:
+        terminal.failed(sys.argv[1], str(error))
+        return 1
+    except KeyboardInterrupt:
+        terminal.text("\nno longer watching; what was started goes on")
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

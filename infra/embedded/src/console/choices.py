@@ -1,0 +1,75 @@
+"""What a person chose for a training: make's variables SOURCE, DATA, MONTHS, HOLDOUT."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+SOURCES = ("synthetic", "tlc")
+MONTH = r"\d{4}-(0[1-9]|1[0-2])"
+MONTHS = re.compile(rf"{MONTH}(\.\.{MONTH})?")
+
+
+class BadChoice(Exception):
+    """A variable has a value that it can't have."""
+
+    def __init__(self, variable: str, value: str, allowed: str) -> None:
+        super().__init__(f"{variable}={value}: allowed is {allowed}")
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """Empty texts are what wasn't chosen: the deployment's own settings hold."""
+
+    source: str = ""
+    data: str = ""
+    """Folder or base URL of monthly files."""
+    months: str = ""
+    holdout: str = ""
+
+    @classmethod
+    def read(cls, variables: Mapping[str, str]) -> Self:
+        """The choices in an environment.
+
+        Raises:
+            BadChoice: naming the variable.
+        """
+        data = variables.get("DATA", "").strip()
+        chosen = cls(
+            source=variables.get("SOURCE", "").strip() or ("tlc" if data else ""),
+            data=data,
+            months=variables.get("MONTHS", "").strip(),
+            holdout=variables.get("HOLDOUT", "").strip(),
+        )
+        chosen._check()
+        return chosen
+
+    def _check(self) -> None:
+        if self.source and self.source not in SOURCES:
+            raise BadChoice("SOURCE", self.source, " or ".join(SOURCES))
+        if self.data and self.folder and not self.folder.is_dir():
+            raise BadChoice("DATA", self.data, "a URL or an existing folder")
+        if self.months and not MONTHS.fullmatch(self.months):
+            raise BadChoice("MONTHS", self.months, "a month such as 2021-01, or a range such as 2021-01..2021-03")
+        if self.holdout and not re.fullmatch(MONTH, self.holdout):
+            raise BadChoice("HOLDOUT", self.holdout, "a month such as 2021-02")
+
+    @property
+    def folder(self) -> Path | None:
+        """The data's folder, absolute; None for a URL or for no data."""
+        return None if not self.data or "://" in self.data else Path(self.data).resolve()
+
+    @property
+    def location(self) -> str:
+        return str(self.folder) if self.folder else self.data
+
+    def parameters(self, location: str | None = None) -> dict[str, str]:
+        """Parameters of the flow ``train``; ``location`` is the data's where the flow runs, if that is elsewhere."""
+        named = {
+            "source": self.source,
+            "tlc_location": self.location if location is None else location,
+            "months": self.months,
+            "holdout": self.holdout,
+        }
+        return {name: value for name, value in named.items() if value}

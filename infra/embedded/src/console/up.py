@@ -1,0 +1,95 @@
+"""``make up``: the compose stack from nothing to its first prediction."""
+
+import time
+
+from console import docker, dotenv
+from console.following import follow
+from console.prediction import ask, show
+from console.runs import TRAINING, Runs
+from console.terminal import Terminal
+from console.web import Refused, WebError, answers, call
+from console.whereabouts import Whereabouts, compose
+
+INTERVAL = 0.5
+PATIENCE = 180.0
+"""Seconds for a service that nothing else is waited for."""
+
+
+class NoModel(Exception):
+    """No training is under way, and yet there is nothing to serve."""
+
+
+def up(terminal: Terminal) -> None:
+    """Builds and starts the stack, and waits until it predicts.
+
+    Raises:
+        DockerFailed, RunFailed, NoModel, WebError: what went wrong; services in trouble have been shown.
+    """
+    docker.check()
+    prepare_secrets(terminal)
+    terminal.heading("Images and containers")
+    try:
+        docker.compose("up", "--detach", "--build", "--remove-orphans")
+        place = compose()
+        terminal.heading("First model")
+        wait_for_model(place, terminal)
+        show(ask(place.serving), place.serving, terminal)
+    except (docker.DockerFailed, WebError, NoModel):
+        show_trouble(terminal)
+        raise
+    place.show(terminal)
+
+
+def prepare_secrets(terminal: Terminal) -> None:
+    """Writes a .env with random secrets, unless there is one, or data that was made with other ones."""
+    if dotenv.FILE.exists():
+        return
+    if docker.has_volume("postgres-data"):
+        terminal.note(
+            "there is no .env, and the database was made with the default passwords: they stay. "
+            "For random ones, start from nothing: docker compose down --volumes, then make up"
+        )
+        return
+    dotenv.write_with_secrets()
+    terminal.note("wrote .env with random secrets")
+
+
+def wait_for_model(place: Whereabouts, terminal: Terminal) -> None:
+    """Follows trainings until the service has a model.
+
+    Raises:
+        RunFailed, NoModel, WebError: there won't be one.
+    """
+    runs, followed = Runs(place.prefect_api), set[str]()
+    begun = time.monotonic()
+    while not answers(f"{place.serving}/health/ready"):
+        run = runs.newest(TRAINING)
+        if run and run not in followed:
+            followed.add(run)
+            follow(runs, run, terminal)
+            begun = time.monotonic()
+        elif time.monotonic() - begun > PATIENCE:
+            raise NoModel(reason(place))
+        terminal.waiting(["the service's model"])
+        time.sleep(INTERVAL)
+
+
+def reason(place: Whereabouts) -> str:
+    """Why the service isn't ready, in its own words."""
+    try:
+        return str(call(f"{place.serving}/health/ready"))
+    except Refused as refusal:
+        return refusal.body
+
+
+def show_trouble(terminal: Terminal) -> None:
+    """Names the services that aren't well, with the end of their logs."""
+    try:
+        troubled = [container for container in docker.containers() if container.in_trouble]
+        for container in troubled:
+            terminal.failed(
+                container.service, f"{container.state} {container.health} (exit code {container.exit_code})"
+            )
+            terminal.quote(f"docker compose logs {container.service}", docker.log(container.service))
+    except docker.DockerFailed as error:
+        terminal.failed("docker", str(error))

@@ -1,0 +1,81 @@
+"""The whole loop for someone who watches: services, a training, a prediction."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from console.checkout import commit
+from console.choices import Choices
+from console.following import follow
+from console.prediction import ask, show
+from console.runs import TRAINING, Runs
+from console.terminal import Terminal
+from console.up import wait_for_model
+from console.whereabouts import Whereabouts, demo
+
+from embedded.services import BY_NAME
+from embedded.stack import Stack
+
+
+class Demo:
+    """``make demo`` and ``make demo-down``.
+
+    Args:
+        folder: the stack's.
+        environment: has make's variables, and the compose file's for who wants others than its defaults.
+        terminal: of who watches.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], terminal: Terminal) -> None:
+        self._folder = folder
+        self._environment = environment
+        self._terminal = terminal
+
+    def run(self) -> None:
+        """Starts what doesn't run, trains, predicts, and leaves the stack up."""
+        begun = time.monotonic()
+        choices = Choices.read(self._environment)
+        stack = self._stack(choices)
+        self._terminal.heading("Services")
+        stack.start()
+        place = self._place()
+        runs = Runs(place.prefect_api)
+        run = runs.start(TRAINING, choices.parameters())
+        self._terminal.heading(f"Training: {place.prefect}/runs/flow-run/{run}")
+        ended = follow(runs, run, self._terminal)
+        self._terminal.text(f"  {ended['state']['message']}")
+        wait_for_model(place, self._terminal)
+        show(ask(place.serving), place.serving, self._terminal)
+        place.show(self._terminal)
+        self._terminal.text(
+            f"\nDone in {time.monotonic() - begun:.0f} s. `make demo-down` stops it and keeps its data."
+        )
+
+    def down(self) -> None:
+        """Stops the processes that the state records, and no others."""
+        stack = self._stack(Choices())
+        if not stack.state.records:
+            self._terminal.text("No demo runs here.")
+            return
+        stack.stop()
+        self._terminal.text(f"Stopped. Data and logs are kept in {self._folder}.")
+
+    def status(self) -> None:
+        """Shows what runs, where, and how much memory it takes."""
+        stack = self._stack(Choices())
+        for name in [name for name in BY_NAME if name in stack.state.records]:
+            process = stack.state.records[name].process
+            said = f"{process.memory() / 1e6:6.0f} MB   pid {process.pid}" if process.alive() else "not running"
+            self._terminal.text(f"  {name:<16} {stack.state.ports.get(name, ''):>6}   {said}")
+
+    def _stack(self, choices: Choices) -> Stack:
+        chosen = {"TRAINER_SOURCE": choices.source, "TRAINER_TLC_LOCATION": choices.location}
+        variables = {**self._environment, **{name: value for name, value in chosen.items() if value}}
+        # the demo starts a training of its own, with what was chosen
+        variables |= {"TRAINER_FIRST_TRAINING": "false", "GIT_COMMIT": commit()}
+        return Stack(self._folder, variables=variables, report=self._terminal)
+
+    def _place(self) -> Whereabouts:
+        place = demo(self._folder)
+        assert place is not None, "a started stack has a state"
+        return place
