@@ -1,5 +1,6 @@
 """A flow run from start to end, step by step."""
 
+import re
 import time
 
 from console.runs import ENDED, Json, Runs
@@ -7,6 +8,8 @@ from console.terminal import Terminal
 from console.web import WebError
 
 INTERVAL = 0.5
+SUFFIX = re.compile(r"-([0-9a-f]{3}|\d)$")
+"""What Prefect adds to a task's own name where the task doesn't name its runs."""
 PATIENCE = 60.0
 """Seconds for which Prefect may be away while a run is followed: it restarts, or the machine is busy."""
 
@@ -48,13 +51,13 @@ def _show(tasks: list[Json], shown: set[str], terminal: Terminal) -> None:
         shown.add(task["id"])
         if task["state_type"] == "COMPLETED":
             detail = "cached" if task["state_name"] == "Cached" else ""
-            terminal.ready(task["name"], task["total_run_time"], detail)
+            terminal.ready(_name(task), task["total_run_time"], detail)
         else:
-            terminal.failed(task["name"], _message(task))
+            terminal.failed(_name(task), _message(task))
 
 
 def _under_way(run: Json, tasks: list[Json]) -> list[str]:
-    running = [task["name"] for task in tasks if task["state_type"] == "RUNNING"]
+    running = [_name(task) for task in tasks if task["state_type"] == "RUNNING"]
     return running or [f"{run['name']} ({run['state_name'].lower()})"]
 
 
@@ -64,6 +67,10 @@ def _ended(run: Json, runs: Runs, terminal: Terminal) -> Json:
     terminal.failed(f"run {run['name']}", f"{run['state_name']}: {_message(run)}")
     terminal.quote("last lines of the run's log", runs.log(run["id"]))
     raise RunFailed(run["name"])
+
+
+def _name(task: Json) -> str:
+    return SUFFIX.sub("", task["name"])
 
 
 def _message(what: Json) -> str:

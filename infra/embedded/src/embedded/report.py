@@ -13,7 +13,7 @@ class Report(Protocol):
     def waiting(self, names: Sequence[str]) -> None:
         """What isn't ready, or hasn't ended, yet."""
 
-    def ready(self, name: str, seconds: float) -> None:
+    def ready(self, name: str, seconds: float, detail: str) -> None:
         """A service is ready, so many seconds after it was started."""
 
 
@@ -24,4 +24,4 @@ class NullReport:
 
     def waiting(self, names: Sequence[str]) -> None: ...
 
-    def ready(self, name: str, seconds: float) -> None: ...
+    def ready(self, name: str, seconds: float, detail: str) -> None: ...

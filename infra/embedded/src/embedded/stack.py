@@ -98,7 +98,9 @@ class Stack:
                 waited = time.monotonic() - launched[name]
                 if self._is_ready(BY_NAME[name], waited):
                     ready.add(name)
-                    self._report.ready(name, waited)
+                    self._report.ready(
+                        name, waited, "" if BY_NAME[name].job else self.url(name).removeprefix("http://")
+                    )
 
     def _launch(self, service: Service) -> None:
         running = self.state.running(service.name)

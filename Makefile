@@ -1,0 +1,53 @@
+# Every command that a user or a developer needs; `make` alone lists them.
+#
+# For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
+#                      HOLDOUT=2021-02.      For test and e2e: PYTEST_ARGS, handed to pytest.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+.PHONY: demo demo-down up down train predict test e2e lint help
+export SOURCE DATA MONTHS HOLDOUT
+
+BIN := .venv/bin
+# Installed from the lock; done again only when that or a manifest has changed.
+INSTALLED := .venv/.installed
+MANIFESTS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml services/*/pyproject.toml infra/*/pyproject.toml)
+# Needs Python and nothing installed.
+CONSOLE = PYTHONPATH=infra/embedded/src PYTHONDONTWRITEBYTECODE=1 "$$(infra/find-python)" -m console
+
+$(INSTALLED): $(MANIFESTS) infra/bootstrap infra/find-python
+	@infra/bootstrap
+	@touch $@
+
+demo: $(INSTALLED)  ## the whole loop as local processes: ingest, train, serve, predict; stays up
+	@$(BIN)/python -m embedded demo
+
+demo-down: $(INSTALLED)  ## stop the demo; its data stay in .demo
+	@$(BIN)/python -m embedded down
+
+up:  ## the whole loop with Docker: build, start, wait for the first prediction
+	@$(CONSOLE) up
+
+down:  ## stop the Docker stack; its data stay in the volumes
+	@docker compose down --remove-orphans
+
+train:  ## train on the stack that is up, and follow the run
+	@$(CONSOLE) train
+
+predict:  ## one prediction of the stack that is up
+	@$(CONSOLE) predict
+
+test: $(INSTALLED)  ## unit and integration tests, the latter against real local processes
+	@$(BIN)/pytest tests/unit tests/integration $(PYTEST_ARGS)
+
+e2e: $(INSTALLED)  ## end-to-end tests of the Docker stack, under a project name of their own
+	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+lint: $(INSTALLED)  ## ruff and mypy, as pre-commit and CI run them
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk '/^$$/ { exit } NR > 2 { sub(/^# ?/, "  "); print }' $(firstword $(MAKEFILE_LIST))
