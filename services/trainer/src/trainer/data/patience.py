@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    wait_exponential,
+    wait_random,
+)
 
 from trainer.data.errors import MonthNotPublished, RequestRefused, SourceUnavailable
 
@@ -62,7 +69,8 @@ class Patience:
             raise SourceUnavailable(uri, self.attempts, f"{error} ({type(error).__name__})") from error
 
     def _wait(self, state: RetryCallState) -> float:
-        backoff = wait_exponential_jitter(self.first_wait, self.longest_wait, jitter=self.first_wait)(state)
+        doubling = wait_exponential(multiplier=self.first_wait, max=self.longest_wait)
+        backoff = doubling(state) + wait_random(0, self.first_wait)(state)
         error = state.outcome.exception() if state.outcome else None
         asked = error.seconds if isinstance(error, TryLater) else 0.0
         return max(backoff, min(asked, self.longest_wait))

@@ -18,6 +18,9 @@ from trainer.registry import flavor
 # MLflow reads these when a client is used; a model of ours is data, and nobody is told that it was trained
 PRIVACY = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
 
+# without it the UI opens an experiment on its pages for language models
+CLASSIC = {"mlflow.experimentKind": "custom_model_development"}
+
 
 def client(tracking_uri: str) -> MlflowClient:
     """A client of the tracking server; the fluent API, which MLflow's own model code uses, is pointed there too."""
@@ -36,7 +39,7 @@ class TrainingRun:
     @classmethod
     def start(cls, mlflow: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> "TrainingRun":
         existing = mlflow.get_experiment_by_name(experiment)
-        experiment_id = existing.experiment_id if existing else mlflow.create_experiment(experiment)
+        experiment_id = existing.experiment_id if existing else mlflow.create_experiment(experiment, tags=CLASSIC)
         run = mlflow.create_run(experiment_id, run_name=name, tags=dict(tags))
         return cls(mlflow, run.info.run_id)
 

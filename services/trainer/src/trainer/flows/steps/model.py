@@ -23,7 +23,7 @@ COVERAGE = 0.9
 """Share of trips that end within the interval that is promised with a prediction."""
 
 
-@task(name="train", cache_policy=NO_CACHE)
+@task(name="train", task_run_name="train", cache_policy=NO_CACHE)
 def train(run_id: str, found: FeatureSet, boosting: Boosting, seed: int) -> Candidate:
     """A booster that stops early on the latest training rows, then one of as many trees from all of them."""
     parameters = boosting.for_xgboost(seed)
@@ -44,7 +44,7 @@ def train(run_id: str, found: FeatureSet, boosting: Boosting, seed: int) -> Cand
     return candidate
 
 
-@task(name="evaluate", cache_policy=NO_CACHE, **RETRIES)
+@task(name="evaluate", task_run_name="evaluate", cache_policy=NO_CACHE, **RETRIES)
 def evaluate(candidate: Candidate, found: FeatureSet) -> Evaluation:
     """Figures and pictures of the candidate, to MLflow."""
     booster, stopped = read_booster(candidate.model), read_booster(candidate.early_stopped)
@@ -66,7 +66,7 @@ def evaluate(candidate: Candidate, found: FeatureSet) -> Evaluation:
     return Evaluation(metrics=metrics, interval=interval)
 
 
-@task(name="register", cache_policy=NO_CACHE, **RETRIES)
+@task(name="register", task_run_name="register", cache_policy=NO_CACHE, **RETRIES)
 def register(candidate: Candidate, found: FeatureSet, evaluation: Evaluation) -> Registered:
     """The bundle, proven by its golden rows, as a new version in the registry."""
     contract = found.contract.promising(evaluation.interval)

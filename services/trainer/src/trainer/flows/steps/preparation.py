@@ -23,15 +23,15 @@ VALIDATION_SHARE = 0.15
 
 
 @task(name="extract", task_run_name="extract-{month}", result_serializer=ParquetSerializer(), **RETRIES, **CACHED)
-def extract(source: SourceName, service: Service, month: MonthText, load: str) -> pa.Table:
+def extract(source: SourceName, service: Service, month: MonthText, load: str) -> pa.Table:  # noqa: ARG001
     """One month's trips out of the warehouse.
 
     Args:
-        load: names the state of the month, so that a month that is loaded again is extracted again.
+        load: names the state of the month; part of the cache's key, so that a month loaded again is extracted again.
     """
     with connected_warehouse() as connection:
         table = warehouse.extract(connection, source, service, [Month.parse(month)])
-    get_run_logger().info("%s: %s trips (%s)", month, f"{table.num_rows:,}", load)
+    get_run_logger().info("%s: %s trips", month, f"{table.num_rows:,}")
     return table
 
 
@@ -43,7 +43,7 @@ def checkpoint(name: str, tables: list[pa.Table]) -> Checkpoint:
     return written
 
 
-@task(name="clean", cache_policy=NO_CACHE)
+@task(name="clean", task_run_name="clean", cache_policy=NO_CACHE)
 def clean(training: Checkpoint, holdout: Checkpoint) -> CleanTrips:
     """Trips that a model can learn from and be judged on."""
     left_out: dict[str, int] = {}
@@ -56,7 +56,7 @@ def clean(training: Checkpoint, holdout: Checkpoint) -> CleanTrips:
     return CleanTrips(training=kept[0], holdout=kept[1], left_out=left_out)
 
 
-@task(name="features", result_serializer="json", **CACHED)
+@task(name="features", task_run_name="features", result_serializer="json", **CACHED)
 def features(trips: CleanTrips) -> FeatureSet:
     """Each split as the matrix that the booster sees.
 

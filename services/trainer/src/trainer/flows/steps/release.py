@@ -20,7 +20,7 @@ from trainer.rollout.notification import configured_block, send
 VERIFIED_ROWS = 100
 
 
-@task(name="promote", cache_policy=NO_CACHE, **RETRIES)
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, **RETRIES)
 def promote(registered: Registered, candidate: Candidate, found: FeatureSet) -> Decision:
     """Champion if there is none or if it is better on the same holdout rows; challenger otherwise."""
     versions = registry(registered.model)
@@ -45,14 +45,14 @@ def judge(versions: Registry, champion: str, candidate: Candidate, found: Featur
     return comparison.better, str(comparison)
 
 
-@task(name="reload", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
+@task(name="reload", task_run_name="reload", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
 def reload(version: str) -> None:
     """Has every worker of the service swap to the version."""
     answer = model_service().reload(version)
     get_run_logger().info("service: %(from)s to %(to)s, generation %(generation)s", answer)
 
 
-@task(name="verify", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
+@task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
 def verify(version: str, candidate: Candidate, found: FeatureSet) -> None:
     """Proves that the service answers what the bundle computes offline."""
     bundle = load(candidate.bundle)
@@ -62,7 +62,7 @@ def verify(version: str, candidate: Candidate, found: FeatureSet) -> None:
     get_run_logger().info("service answers %s rows as computed offline", rows.num_rows)
 
 
-@task(name="restore", cache_policy=NO_CACHE, **RETRIES)
+@task(name="restore", task_run_name="restore", cache_policy=NO_CACHE, **RETRIES)
 def restore(model: str, champion_before: str | None) -> None:
     """Puts alias and service back to what they were before a roll-out that failed."""
     registry(model).restore_champion(champion_before)
@@ -71,7 +71,7 @@ def restore(model: str, champion_before: str | None) -> None:
         model_service().reload(champion_before)
 
 
-@task(name="notify", cache_policy=NO_CACHE, **RETRIES)
+@task(name="notify", task_run_name="notify", cache_policy=NO_CACHE, **RETRIES)
 def notify(subject: str, body: str) -> None:
     """Sends the result through the configured block, if there is one."""
     block = configured_block(settings())
