@@ -28,6 +28,7 @@ class Site:
     ranges: bool = True
     etags: bool = True
     lengths: bool = True
+    retry_after: str = "0"
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -48,7 +49,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = self.site.faults.popleft() if self.site.faults else None
         content = self.site.files.get(self.path.lstrip("/"))
         if isinstance(fault, int) or content is None:
-            self._head(fault if isinstance(fault, int) else 404, {"Content-Length": "0"})
+            refusal = {"Content-Length": "0", "Retry-After": self.site.retry_after}
+            self._head(fault if isinstance(fault, int) else 404, refusal)
             return
         etag = f'"{hashlib.sha256(content).hexdigest()}"'
         if self.site.etags and self.headers.get("If-None-Match") == etag:
@@ -95,8 +97,18 @@ def site() -> Iterator[Site]:
 @pytest.fixture(scope="session")
 def parquet() -> bytes:
     """A Parquet file of some hundred kilobytes."""
+    return _parquet(7919)
+
+
+@pytest.fixture(scope="session")
+def other_parquet() -> bytes:
+    """Another."""
+    return _parquet(7907)
+
+
+def _parquet(step: int) -> bytes:
     content = io.BytesIO()
-    pq.write_table(pa.table({"number": [n * 7919 % 100_003 for n in range(40_000)]}), content, compression="none")
+    pq.write_table(pa.table({"number": [n * step % 100_003 for n in range(40_000)]}), content, compression="none")
     return content.getvalue()
 
 
