@@ -1,0 +1,215 @@
+"""Real MLflow and serving processes, on free ports, in temporary folders."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from mlflow import MlflowClient
+
+TOKEN = "a-token-for-tests"
+EXAMPLE = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
+
+
+def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
+    """The condition's first true value; fails when it has none in time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with contextlib.suppress(requests.RequestException):
+            if value := condition():
+                return value
+        time.sleep(0.05)
+    pytest.fail(f"not within {seconds} s: {what}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Program:
+    """A process of its own group, with its output in a file."""
+
+    def __init__(self, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
+        self._command = command
+        self._environment = environment
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as out:
+            self._process = subprocess.Popen(
+                self._command, env={**os.environ, **self._environment}, stdout=out, stderr=out, start_new_session=True
+            )
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def stop(self, seconds: float = 30) -> int:
+        """SIGTERM, and the exit code."""
+        assert self._process is not None
+        self._process.terminate()
+        return self._process.wait(seconds)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+
+    def output(self) -> str:
+        return self._log.read_text()
+
+
+class Tracking(Program):
+    """An MLflow server."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.uri = f"http://127.0.0.1:{self.port}"
+        self.artifacts = folder / "artifacts"
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
+        command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
+        command += ["--artifacts-destination", str(self.artifacts)]
+        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+        super().__init__(command, quiet, folder / "mlflow.log")
+        self.client = MlflowClient(self.uri, self.uri)
+
+    def start(self) -> None:
+        super().start()
+        until(lambda: requests.get(f"{self.uri}/health", timeout=5).ok, 120, "MLflow is healthy")
+
+    def publish(self, model: str, folder: Path, rmse: float = 5.5) -> str:
+        """Registers a folder that was logged to a run; returns the version."""
+        run = self._run(rmse)
+        self.client.log_artifacts(run, str(folder), "bundle")
+        return self._register(model, f"runs:/{run}/bundle", run)
+
+    def publish_logged_model(self, model: str, folder: Path, rmse: float = 5.5) -> str:
+        """The same as MLflow 3 does it: as a model of the experiment, not of the run."""
+        run = self._run(rmse)
+        logged = self.client.create_logged_model("0", name="model", source_run_id=run)
+        self.client.log_model_artifacts(logged.model_id, str(folder))
+        self.client.finalize_logged_model(logged.model_id, "READY")
+        return self._register(model, f"models:/{logged.model_id}", run, logged.model_id)
+
+    def crown(self, model: str, version: str) -> None:
+        self.client.set_registered_model_alias(model, "champion", version)
+
+    def stored(self, model: str, version: str, file: str) -> Path:
+        """A version's file on the server's disk."""
+        source = self.client.get_model_version(model, version).source
+        assert source is not None
+        (found,) = self.artifacts.glob(f"0/{source.split('/')[1]}/artifacts/bundle/{file}")
+        return found
+
+    def _run(self, rmse: float) -> str:
+        run: str = self.client.create_run("0").info.run_id
+        self.client.log_metric(run, "holdout_rmse", rmse)
+        return run
+
+    def _register(self, model: str, source: str, run: str, model_id: str | None = None) -> str:
+        if not self.client.search_registered_models(f"name = '{model}'"):
+            self.client.create_registered_model(model)
+        version: str = self.client.create_model_version(model, source, run, model_id=model_id).version
+        return str(version)
+
+
+class Replica(Program):
+    """``python -m serving`` with its workers."""
+
+    def __init__(self, folder: Path, tracking_uri: str, model: str, workers: int, **settings: str) -> None:
+        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self.store = folder / "store"
+        environment = {
+            "SERVING_PORT": str(port),
+            "SERVING_WORKERS": str(workers),
+            "SERVING_STORE": str(self.store),
+            "SERVING_MODEL_NAME": model,
+            "SERVING_RELOAD_TOKEN": TOKEN,
+            "MLFLOW_TRACKING_URI": tracking_uri,
+            **settings,
+        }
+        super().__init__([sys.executable, "-m", "serving"], environment, folder / "serving.log")
+        self.model_name = model
+        self.workers = workers
+
+    def start(self, seconds: float = 60) -> None:
+        super().start()
+        until(lambda: self.get("/health/live").ok, seconds, "the service is alive")
+
+    def get(self, path: str) -> requests.Response:
+        return requests.get(self.url + path, timeout=10)
+
+    def predict(self, row: dict[str, Any] = EXAMPLE) -> requests.Response:
+        return requests.post(f"{self.url}/predict", json=row, timeout=10)
+
+    def reload(self, body: dict[str, Any] | None = None, token: str = TOKEN) -> requests.Response:
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(f"{self.url}/reload", json=body, headers=headers, timeout=60)
+
+    def holds(self, version: str) -> dict[str, Any] | None:
+        """``GET /model`` once every worker is there and has the version."""
+        response = self.get("/model")
+        if not response.ok:
+            return None
+        model: dict[str, Any] = response.json()
+        versions = [worker["version"] for worker in model["workers"]]
+        return model if versions == [version] * self.workers and model["version"] == version else None
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Any]:
+    """``wait_until(condition, seconds, what)``."""
+    return until
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    # not tmp_path: the sockets' paths must be short
+    made = Path(tempfile.mkdtemp(prefix="rh-"))
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture(scope="session")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
+    server = Tracking(tmp_path_factory.mktemp("mlflow"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+StartReplica = Callable[..., Replica]
+
+
+@pytest.fixture
+def start_replica(folder: Path, tracking: Tracking) -> Iterator[StartReplica]:
+    """``start_replica(model, workers=1, **settings)``; what it started ends with the test."""
+    started: list[Replica] = []
+
+    def start(model: str, workers: int = 1, start_seconds: float = 60, **settings: str) -> Replica:
+        replica = Replica(folder, tracking.uri, model, workers, **settings)
+        started.append(replica)
+        replica.start(start_seconds)
+        return replica
+
+    yield start
+    for replica in started:
+        replica.kill()
