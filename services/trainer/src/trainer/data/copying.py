@@ -6,14 +6,13 @@ A million trips leave in about a second this way, in a quarter of a minute row b
 import io
 from collections.abc import Iterator
 
-import psycopg2.extensions
 import pyarrow as pa
 import pyarrow.csv as csv
 from psycopg2 import sql
 
-ROWS_AT_A_TIME = 50_000
+from trainer.data.transaction import Cursor
 
-Cursor = psycopg2.extensions.cursor
+ROWS_AT_A_TIME = 50_000
 
 
 def copy_in(cursor: Cursor, table_name: str, rows: pa.Table) -> None:

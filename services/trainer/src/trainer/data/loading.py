@@ -6,10 +6,11 @@ import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from trainer.data.copying import Cursor, copy_in
+from trainer.data.copying import copy_in
 from trainer.data.months import Month
 from trainer.data.source import MonthFile, Service, SourceName
-from trainer.data.warehouse import Connection, Load
+from trainer.data.transaction import Connection, Cursor, transaction
+from trainer.data.warehouse import Load
 
 
 def load_month(
@@ -36,7 +37,7 @@ def load_month(
     Returns:
         The month as it now stands.
     """
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         _lock(cursor, f"load {source} {service} {month}")
         _ensure_partition(cursor, month)
         _delete(cursor, source, service, month)

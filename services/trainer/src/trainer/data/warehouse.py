@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg2
-import psycopg2.extensions
 import pyarrow as pa
 from psycopg2 import sql
 
@@ -17,8 +16,9 @@ from trainer.data.copying import copy_out
 from trainer.data.errors import MonthNotLoaded
 from trainer.data.months import Month
 from trainer.data.source import Service, SourceName
+from trainer.data.transaction import Connection, transaction
 
-Connection = psycopg2.extensions.connection
+__all__ = ["EXTRACTED", "Connection", "Load", "available_months", "connect", "extract", "loads"]
 
 EXTRACTED = pa.schema(
     [
@@ -72,7 +72,7 @@ def connect(url: str) -> Iterator[Connection]:
 
 def loads(connection: Connection, source: SourceName, service: Service, months: Sequence[Month]) -> list[Load]:
     """Those of the months that are loaded, in order."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute(
             "SELECT month, uri, sha256, bytes, rows_read, rows_loaded, rows_rejected, rejected, loaded_at FROM loads"
             " WHERE source = %s AND service = %s AND month = ANY(%s::date[]) ORDER BY month",
@@ -83,7 +83,7 @@ def loads(connection: Connection, source: SourceName, service: Service, months: 
 
 def available_months(connection: Connection, source: SourceName, service: Service) -> list[Month]:
     """All months that are loaded, in order."""
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute("SELECT month FROM loads WHERE source = %s AND service = %s ORDER BY month", (source, service))
         return [Month.of(day) for (day,) in cursor]
 
@@ -97,9 +97,8 @@ def extract(connection: Connection, source: SourceName, service: Service, months
         MonthNotLoaded: naming all that the warehouse lacks.
     """
     _check_loaded(connection, source, service, months)
-    parts = []
     # month by month, so that the CSV of no more than one is held
-    with connection, connection.cursor() as cursor:
+    with transaction(connection) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         parts = [copy_out(cursor, _query(source, service, month), EXTRACTED) for month in sorted(set(months))]
     return pa.concat_tables(parts) if parts else EXTRACTED.empty_table()

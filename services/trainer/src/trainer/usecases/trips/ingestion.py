@@ -11,7 +11,8 @@ from trainer.data.loading import load_month
 from trainer.data.months import Month
 from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.tlc import tlc
-from trainer.data.warehouse import Connection, Load
+from trainer.data.transaction import Connection
+from trainer.data.warehouse import Load
 from trainer.usecases.trips import columns
 from trainer.usecases.trips.rejection import Sifted, sift
 from trainer.usecases.trips.synthetic import Synthetic
