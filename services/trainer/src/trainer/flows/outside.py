@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cache
+from pathlib import Path
+
+from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from trainer.data.warehouse import Connection, connect
 from trainer.registry.champion import Registry
@@ -14,6 +17,12 @@ from trainer.settings import Settings
 @cache
 def settings() -> Settings:
     return Settings()
+
+
+def kept_folders() -> list[Path]:
+    """Where steps leave what only later steps and runs need: Prefect's results, and our files."""
+    storage = settings().storage
+    return [PREFECT_LOCAL_STORAGE_PATH.value(), *(storage / name for name in ("checkpoints", "features", "runs"))]
 
 
 def connected_warehouse() -> AbstractContextManager[Connection]:

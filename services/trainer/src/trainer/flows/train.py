@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
@@ -13,11 +13,13 @@ from prefect.states import Completed
 from pydantic import Field
 
 from trainer.data.months import MonthsText, MonthText
+from trainer.data.retention import remove_older
 from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
+from trainer.flows.caching import KEPT
 from trainer.flows.handover import Candidate, Decision, FeatureSet
 from trainer.flows.ingest import ingest, month_source
-from trainer.flows.outside import connected_warehouse, settings, start_training_run
+from trainer.flows.outside import connected_warehouse, kept_folders, settings, start_training_run
 from trainer.flows.plan import Plan, plan_months
 from trainer.flows.report import Report
 from trainer.flows.steps.model import evaluate, register
@@ -65,6 +67,7 @@ def train(
     origin = source or settings().source
     plan = _plan(origin, tlc_location, service, months, last_months, holdout)
     get_run_logger().info("%s %s taxis, months %s", origin, service, plan)
+    remove_older(kept_folders(), KEPT + timedelta(days=1))
     found = _prepare(_loaded(origin, tlc_location, service, plan))
     with _logged(origin, service, plan, found) as run:
         candidate = train_model(run.id, found, boosting, seed)

@@ -1,0 +1,183 @@
+"""Fitting and judging boosters."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from contract import InvalidInput, bundle
+from contract.booster import load
+from contract.errors import GoldenMismatch
+from trainer.modelling.bundles import seal
+from trainer.modelling.champion import compare
+from trainer.modelling.evaluation import Predicted, calibrate, covered, measure, measure_splits
+from trainer.modelling.examples import Examples, featurise, split_by_time
+from trainer.modelling.fit import fit, fit_with_early_stopping, read_booster
+from trainer.modelling.parameters import Boosting
+from trainer.modelling.plots import draw
+from trainer.usecases.trips.features import fit_contract
+
+PARAMETERS = Boosting(max_depth=4).for_xgboost(seed=1)
+
+
+def test_the_later_rows_come_after_all_earlier_ones(january: pa.Table) -> None:
+    earlier, later = split_by_time(january, 0.15)
+
+    assert earlier.num_rows + later.num_rows == january.num_rows
+    assert later.num_rows == round(january.num_rows * 0.15)
+    assert max(earlier["pickup_at"].to_pylist()) <= min(later["pickup_at"].to_pylist())
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+def test_too_few_rows_to_split_are_refused(january: pa.Table, rows: int) -> None:
+    with pytest.raises(ValueError, match=f"{rows} rows can't be split"):
+        split_by_time(january.slice(0, rows), 0.15)
+
+
+def test_examples_survive_being_written_and_read(january: pa.Table, tmp_path: Path) -> None:
+    examples = featurise(fit_contract(january), january)
+    examples.write(tmp_path / "deep" / "examples.parquet")
+    again = Examples.read(tmp_path / "deep" / "examples.parquet")
+
+    assert again.features.tobytes() == examples.features.tobytes()
+    assert again.outcome.tobytes() == examples.outcome.tobytes()
+    assert again.names == examples.names
+
+
+def test_rows_that_a_request_could_not_have_are_not_learnt_from(january: pa.Table) -> None:
+    zones = pa.array([999] * january.num_rows, pa.int32())
+    impossible = january.set_column(january.column_names.index("pu_location_id"), "pu_location_id", zones)
+    with pytest.raises(InvalidInput, match="pu_location_id is 999"):
+        featurise(fit_contract(january), impossible)
+
+
+def test_early_stopping_keeps_the_best_round_and_no_tree_more(january: pa.Table) -> None:
+    earlier, later = split_by_time(january, 0.15)
+    contract = fit_contract(earlier)
+    fitted, watched = featurise(contract, earlier), featurise(contract, later)
+    stopped = fit_with_early_stopping(fitted, watched, PARAMETERS, max_rounds=400, patience=10)
+
+    def error(rounds: int) -> float:
+        return measure(watched.outcome, stopped.booster[:rounds].inplace_predict(watched.features)).rmse
+
+    assert stopped.booster.num_boosted_rounds() == stopped.rounds < 400
+    assert error(stopped.rounds) <= min(error(rounds) for rounds in range(1, stopped.rounds + 1)) + 1e-6
+
+
+def test_the_same_data_parameters_and_seed_give_the_same_booster(january: pa.Table) -> None:
+    examples = featurise(fit_contract(january), january)
+    first, second = (fit(examples, {**PARAMETERS, "nthread": 2}, 20).save_raw("ubj") for _ in range(2))
+
+    assert first == second
+
+
+def test_zone_tables_hold_only_what_their_rows_say(january: pa.Table, february: pa.Table) -> None:
+    minutes = january["duration_minutes"]
+    doubled = january.set_column(
+        january.column_names.index("duration_minutes"), "duration_minutes", pa.array(minutes.to_numpy() * 2)
+    )
+    alone, other = fit_contract(january.slice(0, 500)), fit_contract(pa.concat_tables([january.slice(0, 500)]))
+
+    assert alone.features == other.features
+    assert fit_contract(doubled).features != fit_contract(january).features
+    # a zone that no row begins in has the median of all
+    lookup = next(feature for feature in alone.features if feature.name == "pickup_zone_minutes")
+    seen = set(january.slice(0, 500)["pu_location_id"].to_pylist())
+    unseen = next(zone for zone in range(1, 266) if zone not in seen)
+    median = float(np.median(minutes.slice(0, 500).to_numpy()))
+    assert lookup.model_dump()["table"][unseen - 1] == pytest.approx(median, abs=1e-4)
+
+
+def test_metrics_are_those_of_their_definitions() -> None:
+    actual = np.array([10, 20, 30, 40], dtype=np.float32)
+    predicted = np.array([12, 20, 27, 40], dtype=np.float32)
+    found = measure(actual, predicted)
+
+    assert found.rmse == pytest.approx(np.sqrt(13 / 4))
+    assert found.mae == pytest.approx(5 / 4)
+    assert found.r2 == pytest.approx(1 - 13 / 500)
+    assert found.p90_error == pytest.approx(2.7)
+    assert set(found.named("holdout")) == {"holdout_rmse", "holdout_mae", "holdout_r2", "holdout_p90_error"}
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_a_calibrated_interval_covers_what_it_promises(coverage: float) -> None:
+    rng = np.random.default_rng(7)
+    predicted = rng.normal(size=40_000).astype(np.float32)
+    actual = predicted + rng.gumbel(size=40_000).astype(np.float32)
+    interval = calibrate(actual[:20_000], predicted[:20_000], coverage)
+
+    assert covered(actual[20_000:], predicted[20_000:], interval) == pytest.approx(coverage, abs=0.01)
+    assert -interval.lower != pytest.approx(interval.upper)  # lopsided errors have a lopsided interval
+
+
+def test_a_handful_of_rows_still_gives_an_interval() -> None:
+    interval = calibrate(np.array([1, 2], dtype=np.float32), np.array([2, 2], dtype=np.float32), 0.9)
+
+    assert (interval.lower, interval.upper) == (-1, 0)
+
+
+def test_a_trained_model_beats_saying_the_mean(january: pa.Table, february: pa.Table) -> None:
+    contract = fit_contract(january)
+    booster = fit(featurise(contract, january), PARAMETERS, 60)
+    split = Predicted.by(booster, featurise(contract, february))
+    interval = calibrate(split.actual, split.predicted, 0.9)
+    metrics = measure_splits({"train": split, "validation": split, "holdout": split}, interval)
+
+    assert metrics["holdout_rmse"] < 0.75 * metrics["holdout_rmse_of_the_mean"]
+
+
+def test_a_sealed_bundle_predicts_what_the_booster_does(january: pa.Table, tmp_path: Path) -> None:
+    contract = fit_contract(january)
+    booster = fit(featurise(contract, january), PARAMETERS, 10)
+    model = seal(tmp_path, contract, booster, january)
+
+    assert {path.name for path in tmp_path.iterdir()} == {bundle.CONTRACT, bundle.MODEL, bundle.GOLDEN}
+    assert model.predict(model.contract.matrix(january)).tolist() == (
+        booster.inplace_predict(contract.matrix(january)).tolist()
+    )
+
+
+def test_a_contract_of_other_rows_does_not_pass_for_the_booster_s(january: pa.Table, tmp_path: Path) -> None:
+    contract = fit_contract(january)
+    booster = fit(featurise(contract, january), PARAMETERS, 10)
+    seal(tmp_path, contract, booster, january)
+    other = fit_contract(january.slice(0, 300)).sealed(
+        {name: bundle.sha256((tmp_path / name).read_bytes()) for name in (bundle.MODEL, bundle.GOLDEN)}
+    )
+    (tmp_path / bundle.CONTRACT).write_bytes(other.to_json())
+    with pytest.raises(GoldenMismatch):
+        load(tmp_path)
+
+
+def test_the_better_of_two_models_is_found_on_the_same_rows(
+    january: pa.Table, february: pa.Table, tmp_path: Path
+) -> None:
+    contract = fit_contract(january)
+    examples = featurise(contract, january)
+    models = {}
+    for name, rounds in (("weak", 2), ("strong", 80)):
+        (tmp_path / name).mkdir()
+        models[name] = seal(tmp_path / name, contract, fit(examples, PARAMETERS, rounds), january)
+
+    assert compare(models["strong"], models["weak"], february).better
+    assert not compare(models["weak"], models["strong"], february).better
+    assert not compare(models["strong"], models["strong"], february).better
+
+
+def test_a_booster_survives_being_written_and_read(january: pa.Table, tmp_path: Path) -> None:
+    examples = featurise(fit_contract(january), january)
+    booster = fit(examples, PARAMETERS, 3)
+    booster.save_model(tmp_path / "model.ubj")
+
+    assert read_booster(tmp_path / "model.ubj").save_raw("ubj") == booster.save_raw("ubj")
+
+
+def test_every_picture_is_drawn(january: pa.Table, tmp_path: Path) -> None:
+    contract = fit_contract(january)
+    examples = featurise(contract, january)
+    booster = fit(examples, PARAMETERS, 3)
+    draw(tmp_path, Predicted.by(booster, examples), examples.features[:, 5].astype(np.int64) // 60, booster, "minutes")
+
+    for name in ("predicted_against_actual", "residuals_by_hour", "feature_importance"):
+        assert (tmp_path / f"{name}.png").read_bytes().startswith(b"\x89PNG")
