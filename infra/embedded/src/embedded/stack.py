@@ -12,7 +12,7 @@ from pathlib import Path
 
 from embedded import ports, postgres
 from embedded.errors import CommandFailed, NotReady, ProcessDied
-from embedded.processes import Process, spawn
+from embedded.processes import spawn
 from embedded.readiness import INTERVAL, answers
 from embedded.report import NullReport, Report
 from embedded.root import ROOT
@@ -48,6 +48,7 @@ class Stack:
         self._variables = {**(variables or {}), "SERVING_RELOAD_TOKEN": self.state.reload_token}
         self._any_ports = any_ports
         self._report = report or NullReport()
+        self._succeeded: dict[str, str] = {}  # digest by job, so that a second start doesn't run it again
 
     @property
     def postgres(self) -> postgres.Server:
@@ -72,7 +73,7 @@ class Stack:
             StackError: one of them didn't come up; what this call started has been stopped again.
         """
         services = _with_needs(BY_NAME if names is None else names)
-        self._choose_ports(services)
+        self._choose_ports()
         before = {name for name in BY_NAME if self.state.running(name)}
         try:
             self._bring_up(services)
@@ -87,57 +88,76 @@ class Stack:
     def _bring_up(self, services: list[Service]) -> None:
         launched: dict[str, float] = {}
         ready: set[str] = set()
+        reused: set[str] = set()
         while len(ready) < len(services):
             for service in services:
                 if service.name not in launched and ready.issuperset(service.needs):
                     launched[service.name] = time.monotonic()
-                    self._launch(service)
+                    if not self._launch(service):
+                        reused.add(service.name)
             self._report.waiting([service.name for service in services if service.name not in ready])
-            time.sleep(INTERVAL)
-            for name in [name for name in launched if name not in ready]:
+            for name in launched.keys() - ready:
                 waited = time.monotonic() - launched[name]
                 if self._is_ready(BY_NAME[name], waited):
                     ready.add(name)
-                    self._report.ready(
-                        name, waited, "" if BY_NAME[name].job else self.url(name).removeprefix("http://")
-                    )
+                    if name not in reused:
+                        self._report.ready(name, waited, self._address(name))
+            if launched.keys() - ready:
+                time.sleep(INTERVAL)
 
-    def _launch(self, service: Service) -> None:
+    def _launch(self, service: Service) -> bool:
+        """Starts a service, or starts it again with other settings; False if that isn't needed."""
         running = self.state.running(service.name)
         if service.name == "postgres":
-            if not running:
-                self._launch_postgres()
-            return
+            return False if running else self._launch_postgres()
         program = self._program(service.name)
+        if service.job and self._succeeded.get(service.name) == program.digest:
+            return False
         if running and running.digest == program.digest and not service.job:
-            return
+            return False
         if running:
             running.process.stop(grace=service.grace)
         self.log(service.name).unlink(missing_ok=True)
         process = spawn(program.command, env=program.environment, log=self.log(service.name), cwd=ROOT)
         self._record(service.name, Record(process, program.digest))
+        return True
 
-    def _launch_postgres(self) -> None:
+    def _launch_postgres(self) -> bool:
         server = postgres.start(self.folder, port=self.state.ports["postgres"])
         self._record("postgres", Record(server.process, ""))
         if not server.home.is_relative_to(self.folder):
             self._report.note(f"Postgres's own user can't enter {self.folder}: its data is in {server.home}")
+        return True
 
     def _record(self, name: str, record: Record) -> None:
         self.state.records[name] = record
         self.state.write(self.folder)
 
     def _is_ready(self, service: Service, waited: float) -> bool:
-        process, log = self.state.records[service.name].process, self.log(service.name)
+        log = self.log(service.name)
         if service.job:
-            return _has_succeeded(service, process, log)
-        if not process.alive():
+            ready = self._has_succeeded(service)
+        elif self.state.records[service.name].process.alive():
+            ready = service.ready is None or answers(self.url(service.name) + service.ready)
+        else:
             raise ProcessDied(service.name, log)
-        if service.ready is None or answers(self.url(service.name) + service.ready):
-            return True
-        if waited > PATIENCE:
+        if not ready and waited > PATIENCE:
             raise NotReady(service.name, PATIENCE, log, "no answer")
-        return False
+        return ready
+
+    def _has_succeeded(self, service: Service) -> bool:
+        record = self.state.records[service.name]
+        if self._succeeded.get(service.name) == record.digest:
+            return True
+        code = record.process.child.poll() if record.process.child else None
+        if code:
+            raise CommandFailed(service.name, code, self.log(service.name))
+        if code == 0:
+            self._succeeded[service.name] = record.digest
+        return code == 0
+
+    def _address(self, name: str) -> str:
+        return "" if BY_NAME[name].job else self.url(name).removeprefix("http://")
 
     def _stop(self, names: Iterable[str]) -> None:
         for name in sorted(names, key=STOP_ORDER.index):
@@ -149,8 +169,9 @@ class Stack:
             del self.state.records[name]
             self.state.write(self.folder)
 
-    def _choose_ports(self, services: Iterable[Service]) -> None:
-        for name in [service.name for service in services if not service.job]:
+    def _choose_ports(self) -> None:
+        # of all services, also those that aren't wanted now: the others are told where they will be
+        for name in [service.name for service in SERVICES if not service.job]:
             if not self.state.running(name):
                 self.state.ports[name] = self._choose_port(name)
         self.state.write(self.folder)
@@ -176,10 +197,3 @@ def _with_needs(names: Iterable[str]) -> list[Service]:
             wanted.add(name)
             open_ends += BY_NAME[name].needs
     return [service for service in SERVICES if service.name in wanted]
-
-
-def _has_succeeded(service: Service, process: Process, log: Path) -> bool:
-    code = process.child.poll() if process.child else None
-    if code:
-        raise CommandFailed(service.name, code, log)
-    return code == 0

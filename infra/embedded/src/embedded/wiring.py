@@ -80,6 +80,8 @@ class Wiring:
     def _differences(self, name: str) -> dict[str, str]:
         """What a service on a machine of its own needn't be told, or is told otherwise."""
         port = str(self._port_of.get(name, ""))
+        # images have it built in
+        commit = {"GIT_COMMIT": self._commit} if self._commit else {}
         differences = {
             "prefect-server": {
                 "PREFECT_SERVER_API_PORT": port,
@@ -88,10 +90,10 @@ class Wiring:
             },
             "mlflow": {"MLFLOW_PORT": port},
             "serving": {"SERVING_PORT": port},
-            "prefect-worker": {"PREFECT_WORKER_WEBSERVER_PORT": port},
-        }.get(name, {})
-        # images have it built in
-        return {**differences, "GIT_COMMIT": self._commit} if self._commit else differences
+            "deploy": commit,
+            "prefect-worker": {"PREFECT_WORKER_WEBSERVER_PORT": port, **commit},
+        }
+        return differences.get(name, {})
 
 
 def _installed(program: str) -> str:
