@@ -17,6 +17,9 @@ from serving.settings import Settings
 WORKER_SECONDS = 30
 """A worker that the supervisor can't reach for so long is replaced."""
 
+KEEP_ALIVE_SECONDS = 75
+"""Longer than clients and proxies keep an idle connection, so that they close it and never write to a closed one."""
+
 
 def main() -> None:
     """Serves until SIGTERM or SIGINT. Ends with a message if the store is another service's or the port is taken."""
@@ -48,6 +51,7 @@ def _serve(settings: Settings, run_dir: Path) -> None:
         log_config=logs.config(settings.log_level),
         access_log=False,
         server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
         timeout_worker_healthcheck=WORKER_SECONDS,
     )

@@ -1,5 +1,6 @@
 """A worker's objects, built from the settings."""
 
+import os
 from functools import partial
 
 from fastapi import FastAPI
@@ -32,7 +33,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
     metrics = Metrics()
     store = ModelStore(folder, settings.model_name, settings.keep_versions)
     replica = Replica.of(settings.run_dir, folder)
-    slot = Slot(store, replica.state, metrics.serving)
+    slot = Slot(os.getpid(), store, replica.state, metrics.serving)
     coordinator = Coordinator(registry, store, replica, metrics, settings.swap_seconds)
     follower = Follower(registry, coordinator, replica, metrics, settings.poll_seconds)
     return build(

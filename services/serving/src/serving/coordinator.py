@@ -110,17 +110,19 @@ class Coordinator:
         if key == before.entry:
             after = before.model_copy(update={"followed": choice.followed})
         else:
-            await self._stage(key)
-            after = before.next(key, choice.version.version, choice.followed)
+            generation = await self._stage(key) + 1
+            after = before.next(max(generation, before.generation + 1), key, choice.version.version, choice.followed)
         workers = await self._commit(before, after)
         await asyncio.to_thread(self._store.prune, after.entry, after.previous)
         return Swapped(before, after, workers)
 
-    async def _stage(self, key: str) -> None:
+    async def _stage(self, key: str) -> int:
+        """Has all workers load the entry aside; returns the highest generation that any has."""
         replies = await self._peers.ask(Call(what="stage", key=key), self._seconds)
         if problems := _problems(replies):
             await self._peers.ask(Call(what="discard"), self._seconds)
             raise SwapFailed(problems)
+        return max((reply.status.generation for reply in replies.values() if isinstance(reply, Reply)), default=0)
 
     async def _commit(self, before: State, after: State) -> Sequence[Status]:
         """Writing the state decides. If a worker can't follow, a newer state takes it back."""

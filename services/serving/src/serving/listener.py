@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,21 +22,41 @@ def socket_path(run_dir: Path, pid: int) -> Path:
 @asynccontextmanager
 async def listening(run_dir: Path, slot: Slot) -> AsyncIterator[None]:
     """Answers as long as the context lasts."""
-    path = socket_path(run_dir, os.getpid())
+    path = socket_path(run_dir, slot.pid)
     path.unlink(missing_ok=True)  # of a dead process that had the same number
-    server = await asyncio.start_unix_server(_Conversation(slot).answer, path, limit=LONGEST)
+    conversations = _Conversations(slot)
+    server = await asyncio.start_unix_server(conversations.answer, path, limit=LONGEST)
     try:
         yield
     finally:
         server.close()
         path.unlink(missing_ok=True)
+        await conversations.end()
 
 
-class _Conversation:
+class _Conversations:
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
+        self._open: set[asyncio.Task[None]] = set()
+
+    async def end(self) -> None:
+        for task in self._open:
+            task.cancel()
+        await asyncio.gather(*self._open, return_exceptions=True)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task: asyncio.Task[None] | None = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        try:
+            await self._converse(reader, writer)
+        finally:
+            writer.close()
+            with suppress(ConnectionError):
+                await writer.wait_closed()
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             call = Call.model_validate_json(await reader.readline())
             reply = await self._reply(call)
@@ -45,8 +64,6 @@ class _Conversation:
             await writer.drain()
         except (ValidationError, ConnectionError, ValueError) as error:
             log.warning("unanswered call of another worker", extra={"problem": str(error)})
-        finally:
-            writer.close()
 
     async def _reply(self, call: Call) -> Reply:
         calls: Mapping[str, Callable[[], Awaitable[Status]]] = {

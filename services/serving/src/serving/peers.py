@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -48,6 +49,8 @@ class Peers:
             return Reply.model_validate_json(await reader.readline())
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 def is_alive(pid: int) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,7 +18,8 @@ log = logging.getLogger(__name__)
 class Slot:
     """A worker moves only to what state.json says; a staged model makes that move immediate."""
 
-    def __init__(self, store: ModelStore, state: StateFile, changed: Callable[[Served | None], None]) -> None:
+    def __init__(self, pid: int, store: ModelStore, state: StateFile, changed: Callable[[Served | None], None]) -> None:
+        self.pid = pid
         self._store = store
         self._state = state
         self._changed = changed
@@ -40,7 +40,7 @@ class Slot:
 
     def status(self) -> Status:
         version = self.current.record.version if self.current else None
-        return Status(pid=os.getpid(), version=version, generation=self._generation)
+        return Status(pid=self.pid, version=version, generation=self._generation)
 
     async def stage(self, key: str) -> Status:
         """Loads and checks an entry of the store aside. Raises DamagedBundle."""
@@ -59,7 +59,7 @@ class Slot:
         """Serves what state.json says. Raises DamagedBundle and goes on as before if that can't be loaded."""
         async with self._lock:
             state = self._state.read()
-            if state.generation != self._generation:
+            if state.generation > self._generation:  # a lost state.json is no reason to drop the model
                 try:
                     await self._move(state)
                 except DamagedBundle as error:

@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from serving.errors import StoreFailed
 from serving.files import write_durably
 
 
@@ -23,10 +24,10 @@ class State(BaseModel):
     """Key of the version that the alias pointed to when it was last acted on. The service moves by itself only when
     the alias points elsewhere, so that a version asked for by hand stays until then."""
 
-    def next(self, entry: str, version: str, followed: str | None) -> Self:
+    def next(self, generation: int, entry: str, version: str, followed: str | None) -> Self:
         return self.model_copy(
             update={
-                "generation": self.generation + 1,
+                "generation": generation,
                 "entry": entry,
                 "version": version,
                 "previous": self.entry,
@@ -53,4 +54,8 @@ class StateFile:
             return State()
 
     def write(self, state: State) -> None:
-        write_durably(self._path, state.model_dump_json(indent=1).encode())
+        """Raises StoreFailed."""
+        try:
+            write_durably(self._path, state.model_dump_json(indent=1).encode())
+        except OSError as error:
+            raise StoreFailed(f"{self._path}: {error}") from error

@@ -4,9 +4,10 @@ An entry is a folder ``<key>`` with the bundle in ``bundle/`` and what the regis
 It is made aside and renamed when it is whole and checked, so an interrupted download is never taken for an entry.
 """
 
+import logging
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from contract import Contract, ContractError, booster, bundle
@@ -15,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from serving.errors import DamagedBundle, FileNotInRegistry, NoContract, StoreFailed, WrongModel
 from serving.files import sync, write_durably
 from serving.registry import ModelVersion, Registry
+
+log = logging.getLogger(__name__)
 
 BUNDLE = "bundle"
 RECORD = "registry.json"
@@ -72,9 +75,15 @@ class ModelStore:
 
     def prune(self, *needed: str | None) -> None:
         """Removes all but the needed entries and the newest others."""
+        try:
+            self._remove_spare({key for key in needed if key})
+        except OSError as error:
+            log.warning("old models stay in the store: %s", error)
+
+    def _remove_spare(self, needed: Collection[str]) -> None:
         entries = [path for path in self._folder.iterdir() if (path / BUNDLE).is_dir() and path.name not in needed]
         entries.sort(key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        spare = max(0, self._keep - len({key for key in needed if key}))
+        spare = max(0, self._keep - len(needed))
         for path in entries[spare:]:
             self._remove(path)
 

@@ -1,0 +1,150 @@
+"""A registry of folders, and replicas whose workers live in the test's own process and talk over real sockets."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from contract import Contract
+from serving.coordinator import Coordinator
+from serving.errors import FileNotInRegistry, NoChampion, RegistryUnreachable, VersionNotFound
+from serving.follower import Follower
+from serving.listener import listening
+from serving.metrics import Metrics
+from serving.registry import ModelVersion
+from serving.replica import Replica
+from serving.slot import Slot
+from serving.store import ModelStore
+
+MODEL = "bike-demand"
+
+
+@dataclass
+class FolderRegistry:
+    """``serving.registry.Registry`` over folders."""
+
+    folders: dict[str, Path] = field(default_factory=dict)
+    alias: str | None = None
+    born: int = 0
+    reachable: bool = True
+    downloads: list[str] = field(default_factory=list)
+    breaks_at: str | None = None
+    """The download of this file ends in the middle."""
+
+    def champion(self) -> ModelVersion:
+        self._reach()
+        if self.alias is None:
+            raise NoChampion(MODEL, "champion")
+        return self.version(self.alias)
+
+    def version(self, number: str) -> ModelVersion:
+        self._reach()
+        if number not in self.folders:
+            raise VersionNotFound(MODEL, number)
+        return ModelVersion(MODEL, number, f"run-{number}", f"runs:/run-{number}/bundle", self.born)
+
+    def metrics(self, version: ModelVersion) -> Mapping[str, float]:
+        self._reach()
+        return {"holdout_rmse": float(version.version)}
+
+    def download(self, version: ModelVersion, file: str, target: Path) -> None:
+        self._reach()
+        self.downloads.append(file)
+        source = self.folders[version.version] / file
+        if not source.exists():
+            raise FileNotInRegistry(file, version.version)
+        content = source.read_bytes()
+        if file == self.breaks_at:
+            target.write_bytes(content[: len(content) // 2])
+            raise RegistryUnreachable("the connection broke")
+        target.write_bytes(content)
+
+    def _reach(self) -> None:
+        if not self.reachable:
+            raise RegistryUnreachable("the registry: no connection")
+
+
+@dataclass
+class Workers:
+    """A replica with several workers in this process."""
+
+    replica: Replica
+    slots: list[Slot]
+    coordinator: Coordinator
+    follower: Follower
+    store: ModelStore
+    metrics: Metrics
+
+    def hurry(self) -> None:
+        """From now on a worker that can't follow is soon given up."""
+        self.coordinator._seconds = 0.3
+
+    @property
+    def versions(self) -> list[str | None]:
+        return [slot.status().version for slot in self.slots]
+
+    @property
+    def generations(self) -> list[int]:
+        return [slot.status().generation for slot in self.slots]
+
+
+@pytest.fixture(scope="session")
+def bundles(make_bundle: Callable[..., Contract], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Three good versions; a test that damages one copies it first."""
+    folder = tmp_path_factory.mktemp("bundles")
+    for number in (1, 2, 3):
+        make_bundle(folder / str(number), offset=100 * number)
+    return {str(number): folder / str(number) for number in (1, 2, 3)}
+
+
+@pytest.fixture
+def registry(bundles: dict[str, Path]) -> FolderRegistry:
+    return FolderRegistry(dict(bundles))
+
+
+@pytest.fixture
+def damaged(bundles: dict[str, Path], tmp_path: Path) -> Path:
+    """A bundle with one flipped byte."""
+    copy = tmp_path / "damaged"
+    shutil.copytree(bundles["3"], copy)
+    content = bytearray((copy / "model.ubj").read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / "model.ubj").write_bytes(content)
+    return copy
+
+
+@pytest.fixture
+def run_dir() -> Iterator[Path]:
+    # not tmp_path: the sockets' paths must be short
+    folder = Path(tempfile.mkdtemp(prefix="rh-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def pids() -> Iterator[list[int]]:
+    """Processes that live while the tests run. Workers are known by theirs; here they only lend their numbers."""
+    idle = [subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) for _ in range(4)]
+    yield [process.pid for process in idle]
+    for process in idle:
+        process.communicate(b"\n")
+
+
+@pytest.fixture
+async def workers(pids: list[int], registry: FolderRegistry, run_dir: Path, tmp_path: Path) -> AsyncIterator[Workers]:
+    folder = tmp_path / "store"
+    folder.mkdir()
+    replica, metrics = Replica.of(run_dir, folder), Metrics()
+    store = ModelStore(folder, MODEL, keep=3)
+    slots = [Slot(pid, store, replica.state, metrics.serving) for pid in pids[:3]]
+    coordinator = Coordinator(registry, store, replica, metrics, seconds=30)
+    follower = Follower(registry, coordinator, replica, metrics, poll_seconds=0.01)
+    async with AsyncExitStack() as stack:
+        for slot in slots:
+            await stack.enter_async_context(listening(run_dir, slot))
+        yield Workers(replica, slots, coordinator, follower, store, metrics)
