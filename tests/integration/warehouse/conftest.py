@@ -22,6 +22,7 @@ from trainer.usecases.trips.rejection import Sifted, sift
 ALEMBIC = Path(__file__).parents[3] / "infra/postgres/warehouse/alembic.ini"
 
 Migrate = Callable[..., None]
+MakeDatabase = Callable[[], str]
 MakeMonth = Callable[..., tuple[Sifted, MonthFile]]
 
 _numbers = count(1)
@@ -33,14 +34,23 @@ def server() -> Iterator[postgres.Server]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def make_database(server: postgres.Server) -> MakeDatabase:
+    """``make_database()``: the URL of an empty database that the warehouse's own role owns, as in the stack."""
+
+    def make() -> str:
+        name = f"warehouse_{next(_numbers)}"
+        with closing(psycopg2.connect(server.url("postgres"))) as connection, connection.cursor() as cursor:
+            connection.autocommit = True
+            cursor.execute(f"CREATE DATABASE {name} OWNER warehouse")
+        return server.url("warehouse", name)
+
+    return make
+
+
 @pytest.fixture
-def empty_url(server: postgres.Server) -> str:
-    """An empty database that the warehouse's own role owns, as in the stack."""
-    name = f"warehouse_{next(_numbers)}"
-    with closing(psycopg2.connect(server.url("postgres"))) as connection, connection.cursor() as cursor:
-        connection.autocommit = True
-        cursor.execute(f"CREATE DATABASE {name} OWNER warehouse")
-    return server.url("warehouse", name)
+def empty_url(make_database: MakeDatabase) -> str:
+    return make_database()
 
 
 @pytest.fixture(scope="session")

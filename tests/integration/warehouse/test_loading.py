@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Any
 
 import psycopg2
@@ -11,7 +12,7 @@ from trainer.data import copying
 from trainer.data.errors import MonthNotLoaded
 from trainer.data.loading import load_month
 from trainer.data.months import Month
-from trainer.data.source import MonthFile
+from trainer.data.source import MonthFile, Service
 from trainer.data.warehouse import EXTRACTED, Connection, Load, available_months, connect, extract, loads
 from trainer.usecases.trips.rejection import Sifted
 
@@ -19,7 +20,7 @@ MakeMonth = Callable[..., tuple[Sifted, MonthFile]]
 JANUARY, FEBRUARY = Month(2021, 1), Month(2021, 2)
 
 
-def load(connection: Connection, month: Month, made: tuple[Sifted, MonthFile], service: Any = "green") -> Load:
+def load(connection: Connection, month: Month, made: tuple[Sifted, MonthFile], service: Service = "green") -> Load:
     sifted, file = made
     return load_month(
         connection,
@@ -238,18 +239,33 @@ def test_readers_of_other_months_aren_t_held_up_by_a_new_partition(
         assert {1.0} in seen
 
 
-@pytest.mark.parametrize("months", [[JANUARY] * 6, [JANUARY.plus(n) for n in range(6)]])
-def test_loads_at_once_each_leave_a_whole_month(url: str, make_month: MakeMonth, months: list[Month]) -> None:
-    def run(number: int) -> None:
-        with connect(url) as connection:
-            load(connection, months[number], make_month(months[number], good=2000 + number, miles=float(number)))
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        [("green", JANUARY)] * 6,
+        [("green", JANUARY.plus(n)) for n in range(6)],
+        [("green", JANUARY), ("yellow", JANUARY)],
+    ],
+    ids=["same", "months", "services"],
+)
+def test_loads_at_once_each_leave_a_whole_month(
+    url: str, make_month: MakeMonth, wanted: list[tuple[Service, Month]]
+) -> None:
+    together = Barrier(len(wanted))
 
-    with ThreadPoolExecutor(len(months)) as pool:
-        list(pool.map(run, range(len(months))))
+    def run(number: int) -> None:
+        service, month = wanted[number]
+        made = make_month(month, good=2000 + number, miles=float(number))
+        with connect(url) as connection:
+            together.wait(timeout=30)
+            load(connection, month, made, service)
+
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        list(pool.map(run, range(len(wanted))))
 
     with connect(url) as connection:
-        for month in set(months):
-            extracted = extract(connection, "tlc", "green", [month])["trip_distance"].to_pylist()
-            (recorded,) = loads(connection, "tlc", "green", [month])
+        for service, month in set(wanted):
+            extracted = extract(connection, "tlc", service, [month])["trip_distance"].to_pylist()
+            (recorded,) = loads(connection, "tlc", service, [month])
             assert len(set(extracted)) == 1
             assert len(extracted) == recorded.rows_loaded == 2000 + extracted[0]

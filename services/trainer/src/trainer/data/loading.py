@@ -80,7 +80,10 @@ def _ensure_partition(cursor: Cursor, month: Month) -> None:
 
 
 def _exists(cursor: Cursor, table: str) -> bool:
-    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
+    # not to_regclass: after waiting for a lock it may still answer from the session's cache
+    cursor.execute(
+        "SELECT EXISTS (SELECT FROM pg_tables WHERE schemaname = current_schema() AND tablename = %s)", (table,)
+    )
     row = cursor.fetchone()
     return row is not None and bool(row[0])
 
