@@ -1,0 +1,87 @@
+"""The registry's client when the other side isn't a healthy MLflow. What a healthy one says: integration tests."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from serving.errors import RegistryUnreachable, UnreadableLocation
+from serving.mlflow_registry import MlflowRegistry
+from serving.registry import ModelVersion
+
+VERSION = ModelVersion("bike-demand", "1", "run", "s3://bucket/model", 0)
+
+
+def registry(port: int) -> MlflowRegistry:
+    uri = f"http://127.0.0.1:{port}/"
+    return MlflowRegistry(uri, "bike-demand", "champion", connect_seconds=0.5, read_seconds=0.3)
+
+
+@contextmanager
+def answering(status: int, body: bytes, length: int | None = None) -> Iterator[int]:
+    """A server that gives every request the same answer; yields its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(body) if length is None else length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=[0.01])
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
+
+
+def test_no_server_is_unreachable() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        with pytest.raises(RegistryUnreachable, match="no connection"):
+            registry(bound.getsockname()[1]).champion()
+
+
+def test_a_server_that_says_nothing_is_given_up() -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        with pytest.raises(RegistryUnreachable, match="no answer within"):
+            registry(silent.getsockname()[1]).champion()
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503])
+def test_an_error_of_the_server_is_told_with_its_status(status: int) -> None:
+    with answering(status, b"{}") as port, pytest.raises(RegistryUnreachable, match=str(status)):
+        registry(port).champion()
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"[]", b"{}", b'{"model_version": {"name": "x"}}', b"null"])
+def test_an_answer_that_is_not_mlflows_is_not_believed(body: bytes) -> None:
+    with answering(200, body) as port, pytest.raises(RegistryUnreachable, match="isn't MLflow's"):
+        registry(port).version("1")
+
+
+def test_an_answer_that_ends_early_is_not_taken_for_a_file(tmp_path: Path) -> None:
+    body = b'{"artifact_uri": "mlflow-artifacts:/x"}'
+    with answering(200, body, length=len(body) + 10) as port, pytest.raises(RegistryUnreachable):
+        registry(port).download(VERSION, "model.ubj", tmp_path / "model.ubj")
+
+
+def test_files_that_the_server_does_not_proxy_are_no_candidate(tmp_path: Path) -> None:
+    body = b'{"artifact_uri": "s3://bucket/model"}'
+    with answering(200, body) as port, pytest.raises(UnreadableLocation, match="s3://bucket/model"):
+        registry(port).download(VERSION, "model.ubj", tmp_path / "model.ubj")
+
+
+def test_metrics_that_are_no_numbers_are_left_out() -> None:
+    body = b'{"run": {"data": {"metrics": [{"key": "a", "value": 1.5}, {"key": "b", "value": "NaN"}]}}}'
+    with answering(200, body) as port:
+        assert registry(port).metrics(VERSION) == {"a": 1.5}
