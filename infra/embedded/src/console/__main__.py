@@ -40,7 +40,7 @@ def predict(terminal: Terminal) -> None:
 def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
     if choices.folder is None or place.kind == "demo":
         return None
-    docker.compose("cp", "--quiet", f"{choices.folder}/.", f"prefect-worker:{GIVEN}")
+    docker.compose("cp", f"{choices.folder}/.", f"prefect-worker:{GIVEN}")
     return GIVEN
 
 

@@ -17,6 +17,9 @@ PATIENCE = 60.0
 class RunFailed(Exception):
     """A followed run ended otherwise than completed; its log has been shown."""
 
+    def __init__(self, run: str) -> None:
+        super().__init__(f"the run {run} didn't complete; what it says is above")
+
 
 def follow(runs: Runs, run: str, terminal: Terminal) -> Json:
     """Shows each step of a run as it ends; the ended run.

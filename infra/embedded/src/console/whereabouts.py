@@ -40,12 +40,25 @@ class Whereabouts:
 
 
 def demo(folder: Path = DEMO) -> Whereabouts | None:
-    """The embedded stack of a folder, as its state says."""
+    """The embedded stack of a folder, if its processes run: the ports alone could be anyone's by now."""
     try:
-        ports = json.loads((folder / "state.json").read_text())["ports"]
-        return _at("demo", ports["prefect-server"], ports["mlflow"], ports["serving"])
+        state = json.loads((folder / "state.json").read_text())
+        ports, processes = state["ports"], state["processes"]
+        if not all(_runs(processes[name]["pid"]) for name in ("prefect-server", "serving")):
+            return None
     except (FileNotFoundError, KeyError):
         return None
+    return _at("demo", ports["prefect-server"], ports["mlflow"], ports["serving"])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def compose() -> Whereabouts:
