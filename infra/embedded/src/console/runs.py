@@ -1,14 +1,31 @@
 """Flow runs, through Prefect's REST API."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
-from console.web import call
+from console.web import Refused, call
 
 TRAINING = "train/trip-duration"
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
+BUSY_SECONDS = 30
+
 Json = dict[str, Any]
+
+
+def _when_not_busy(request: Callable[[], Any]) -> Any:
+    """Prefect on SQLite answers 503 while another writer holds the database: that passes."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return request()
+        except Refused as error:
+            if error.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                raise
+        time.sleep(0.5)
 
 
 class Runs:
@@ -28,8 +45,12 @@ class Runs:
             Refused: no such deployment, or parameters that it doesn't take.
         """
         found = call(f"{self._api}/deployments/name/{deployment}")
-        body = {"parameters": dict(parameters), "state": {"type": "SCHEDULED", "name": "Scheduled"}}
-        run: Json = call(f"{self._api}/deployments/{found['id']}/create_flow_run", body)
+        body = {
+            "parameters": dict(parameters),
+            "state": {"type": "SCHEDULED", "name": "Scheduled"},
+            "idempotency_key": str(uuid4()),
+        }
+        run: Json = _when_not_busy(lambda: call(f"{self._api}/deployments/{found['id']}/create_flow_run", body))
         return str(run["id"])
 
     def newest(self, deployment: str) -> str | None:

@@ -1,0 +1,102 @@
+"""What operators and people who are told of results rely on."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Queue
+from typing import Any
+
+import pytest
+import requests
+from pipelines import MODEL, Pipeline
+
+Messages = Queue[dict[str, Any]]
+
+
+@pytest.fixture
+def webhook() -> Iterator[tuple[str, Messages]]:
+    """A web server that keeps what is posted to it, as a chat service's webhook would."""
+    received: Messages = Queue()
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            """The test's output is the test's."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", received
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def deploy(pipeline: Pipeline, **changes: str) -> None:
+    """What the job ``deploy`` runs at each start of the stack."""
+    subprocess.run(
+        [sys.executable, "-m", "trainer", "deploy"],
+        env={**pipeline.stack.environment("deploy"), **changes},
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+
+
+def deployment(pipeline: Pipeline) -> dict[str, Any]:
+    api = pipeline.stack.url("prefect-server") + "/api"
+    found: dict[str, Any] = requests.get(f"{api}/deployments/name/train/{MODEL}", timeout=10).json()
+    return found
+
+
+def test_deployments_have_a_daily_schedule_and_a_form(pipeline: Pipeline) -> None:
+    found = deployment(pipeline)
+
+    assert [(entry["schedule"]["cron"], entry["active"]) for entry in found["schedules"]] == [("0 4 * * *", True)]
+    fields = found["parameter_openapi_schema"]["properties"]
+    assert {"service", "months", "last_months", "holdout", "boosting", "seed"} <= set(fields)
+    assert fields["last_months"]["default"] == 2
+    assert all(field["description"] for field in fields.values())
+
+
+def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pipeline) -> None:
+    api = pipeline.stack.url("prefect-server") + "/api"
+    before = deployment(pipeline)
+    schedule = before["schedules"][0]
+    change = {"active": False, "schedule": {**schedule["schedule"], "cron": "30 2 * * 1"}}
+    path = f"{api}/deployments/{before['id']}/schedules/{schedule['id']}"
+    requests.patch(path, json=change, timeout=10).raise_for_status()
+    deploy(pipeline)
+    after = deployment(pipeline)
+    requests.patch(path, json={"active": True, "schedule": schedule["schedule"]}, timeout=10).raise_for_status()
+
+    assert after["id"] == before["id"]
+    assert [(entry["schedule"]["cron"], entry["active"]) for entry in after["schedules"]] == [("30 2 * * 1", False)]
+
+
+def test_results_and_failures_are_sent_to_the_configured_webhook(
+    pipeline: Pipeline, champion: str, webhook: tuple[str, Messages]
+) -> None:
+    url, received = webhook
+    deploy(pipeline, TRAINER_NOTIFY_WEBHOOK_URL=url)
+    environment = {**pipeline.stack.environment("prefect-worker"), "TRAINER_NOTIFY_WEBHOOK_URL": url}
+    program = (
+        "from trainer.flows.train import train\n"
+        "train(months='2021-01', boosting={'max_rounds': 2})\n"
+        "train(months='2021-02', holdout='2021-01')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=240, capture_output=True)
+    finished, failed = received.get(timeout=10), received.get(timeout=10)
+
+    assert finished["title"].startswith(f"{MODEL} version ")
+    assert "was not promoted" in finished["title"]
+    assert "/#/experiments/" in finished["text"]
+    assert failed["title"].startswith("Flow train failed")
+    assert "must come after the last training month" in failed["text"]

@@ -1,0 +1,137 @@
+"""From months of trips to a served model, as a person starts it in the Prefect UI."""
+
+import json
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+import pytest
+import requests
+from contract import Contract
+from contract.golden import requests_of
+from pipelines import MODEL, Pipeline
+from trainer.data import warehouse
+from trainer.data.months import Month
+from trainer.data.source import SourceName
+from trainer.usecases.trips.clean import clean
+
+STEPS = ["checkpoint-training", "checkpoint-holdout", "clean", "features", "train", "evaluate", "register", "promote"]
+
+
+def held_out(pipeline: Pipeline, month: str, source: SourceName) -> pa.Table:
+    """Clean trips of a month that is in the warehouse."""
+    with pipeline.warehouse() as connection:
+        return clean(warehouse.extract(connection, source, "green", [Month.parse(month)]))[0]
+
+
+def test_a_first_training_is_ingested_registered_promoted_and_served(pipeline: Pipeline) -> None:
+    assert requests.get(pipeline.stack.url("serving") + "/health/ready", timeout=10).status_code == 503
+    run = pipeline.train()
+
+    assert "is champion and served: first model" in run["state"]["message"]
+    states = pipeline.states(run)
+    assert set(states.values()) == {"Completed"}
+    assert {*STEPS, "extract-2021-01", "extract-2021-02", "reload", "verify", "notify"} <= set(states)
+    assert pipeline.alias("champion") == pipeline.served() == "1"
+    assert {worker["version"] for worker in pipeline.get("/model")["workers"]} == {"1"}
+
+
+def test_mlflow_has_parameters_metrics_tags_data_sets_plots_and_the_bundle(pipeline: Pipeline, champion: str) -> None:
+    version = pipeline.mlflow.get_model_version(MODEL, champion)
+    run = pipeline.mlflow.get_run(version.run_id)
+
+    assert run.info.status == "FINISHED"
+    assert {"max_depth", "learning_rate", "seed", "rounds"} <= set(run.data.params)
+    expected = {f"{split}_{name}" for split in ("train", "validation", "holdout") for name in ("rmse", "mae", "r2")}
+    assert expected <= set(run.data.metrics)
+    assert run.data.metrics["holdout_rmse"] < run.data.metrics["holdout_rmse_of_the_mean"]
+    assert {"git_commit", "months", "holdout", "rows", "prefect_flow_run"} <= set(run.data.tags)
+    assert {entry.tags[0].value for entry in run.inputs.dataset_inputs} == {"training", "holdout"}
+    plots = {Path(file.path).name for file in pipeline.mlflow.list_artifacts(version.run_id, "plots")}
+    assert plots == {"predicted_against_actual.png", "residuals_by_hour.png", "feature_importance.png"}
+    bundle = {
+        file.path
+        for file in mlflow.artifacts.list_artifacts(
+            f"models:/{MODEL}/{champion}", tracking_uri=pipeline.stack.url("mlflow")
+        )
+    }
+    assert {"MLmodel", "contract.json", "model.ubj", "golden.json"} <= bundle
+    assert not [name for name in bundle if name.endswith((".pkl", ".py"))]
+
+
+def test_prefect_has_the_report_and_the_rejected_rows(pipeline: Pipeline, champion: str) -> None:
+    api = pipeline.stack.url("prefect-server") + "/api"
+    reports = {
+        key: requests.get(f"{api}/artifacts/{key}/latest", timeout=10).json()
+        for key in ("training-report", "ingest-rejections")
+    }
+
+    assert f"{MODEL} version" in reports["training-report"]["data"]
+    assert f"/#/models/{MODEL}/versions/" in reports["training-report"]["data"]
+    assert "pickup_outside_month" in reports["ingest-rejections"]["data"]
+    assert pipeline.count("trips_rejected") > 0
+
+
+def test_offline_equals_online_for_a_thousand_held_out_rows(
+    pipeline: Pipeline, champion: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips = held_out(pipeline, "2021-02", "synthetic").slice(0, 1_000)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", pipeline.stack.url("mlflow"))
+    mlflow.set_tracking_uri(pipeline.stack.url("mlflow"))
+    pyfunc = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
+    frame = trips.drop_columns(["duration_minutes"]).to_pandas()
+    rows = requests_of(Contract.from_json(json.dumps(pipeline.get("/model")["contract"]).encode()), trips)
+
+    offline = np.asarray(pyfunc.predict(frame), dtype=np.float64)
+    batch = pipeline.post("/predict/batch", {"rows": rows})
+    with requests.Session() as session:
+        url = pipeline.stack.url("serving") + "/predict"
+        single = [session.post(url, json=row, timeout=10).json()["prediction"] for row in rows]
+
+    assert trips.num_rows == 1_000
+    assert batch["model"]["version"] == pipeline.alias("champion")
+    np.testing.assert_allclose(batch["predictions"], offline, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(single, offline, rtol=1e-6, atol=1e-6)
+
+
+def test_the_same_training_again_is_refused_and_takes_extraction_and_features_from_the_cache(
+    pipeline: Pipeline, champion: str
+) -> None:
+    before = pipeline.served()
+    run = pipeline.train()
+
+    assert "does not beat the champion's" in run["state"]["message"]
+    states = pipeline.states(run)
+    assert [states[name] for name in ("extract-2021-01", "extract-2021-02", "features")] == ["Cached"] * 3
+    assert "reload" not in states
+    assert pipeline.served() == pipeline.alias("champion") == before
+    challenger = pipeline.alias("challenger")
+    assert challenger is not None
+    tags = pipeline.mlflow.get_model_version(MODEL, challenger).tags
+    assert tags["decision"] == "refused"
+    assert "holdout RMSE" in tags["reason"]
+
+
+def test_a_better_model_takes_over_on_every_worker(pipeline: Pipeline, champion: str) -> None:
+    before = pipeline.served()
+    generation = pipeline.get("/model")["generation"]
+    run = pipeline.train(boosting={"max_rounds": 400, "max_depth": 6, "learning_rate": 0.15})
+
+    assert "beats the champion's" in run["state"]["message"]
+    found = pipeline.get("/model")
+    assert found["version"] == pipeline.alias("champion") != before
+    assert found["generation"] > generation
+    assert len({worker["pid"] for worker in found["workers"]}) == 2
+    assert {worker["version"] for worker in found["workers"]} == {found["version"]}
+
+
+def test_real_months_train_a_model_that_is_better_than_the_course_s(pipeline: Pipeline, tlc_folder: Path) -> None:
+    run = pipeline.train(source="tlc", tlc_location=str(tlc_folder), months="2021-01", holdout="2021-02", boosting={})
+    found = pipeline.mlflow.search_runs(
+        [pipeline.mlflow.get_experiment_by_name(MODEL).experiment_id],
+        f"tags.prefect_flow_run = '{run['id']}'",
+    )
+
+    assert found[0].data.metrics["holdout_rmse"] < 5.60
+    assert int(found[0].data.tags["holdout_rows"]) == pytest.approx(61_921, rel=0.002)

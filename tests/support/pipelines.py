@@ -1,0 +1,80 @@
+"""A running stack as its users reach it: Prefect, MLflow, the warehouse and the model service."""
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import requests
+from console.runs import ENDED, TRAINING, Runs
+from embedded.stack import Stack
+from mlflow import MlflowClient
+from trainer.data.warehouse import Connection, connect
+
+QUICK = {"max_rounds": 60, "max_depth": 6, "learning_rate": 0.2}
+MODEL = "trip-duration"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The running stack, as its users reach it."""
+
+    stack: Stack
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(f"{self.stack.url('prefect-server')}/api")
+
+    @property
+    def mlflow(self) -> MlflowClient:
+        return MlflowClient(self.stack.url("mlflow"))
+
+    def warehouse(self) -> AbstractContextManager[Connection]:
+        return connect(self.stack.postgres.url("warehouse"))
+
+    def run(self, deployment: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+        """Starts a run of a deployment, as a person in the Prefect UI does, and waits for its end."""
+        run = self.runs.start(deployment, parameters)
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            found = self.runs.read(run)
+            if found["state"]["type"] in ENDED:
+                return found
+            time.sleep(0.2)
+        pytest.fail(f"{deployment} hasn't ended: {self.runs.log(run)}")
+
+    def train(self, **parameters: object) -> dict[str, Any]:
+        """A training that must complete; generated months and few trees unless told otherwise."""
+        run = self.run(TRAINING, {"months": "2021-01", "boosting": QUICK, **parameters})
+        assert run["state"]["type"] == "COMPLETED", self.runs.log(run["id"])
+        return run
+
+    def states(self, run: Mapping[str, Any]) -> dict[str, str]:
+        """The state of each task by its name."""
+        return {task["name"]: task["state"]["name"] for task in self.runs.tasks(str(run["id"]))}
+
+    def alias(self, name: str) -> str | None:
+        aliases = self.mlflow.get_registered_model(MODEL).aliases
+        return None if name not in aliases else str(aliases[name])
+
+    def get(self, path: str) -> Any:
+        answer = requests.get(self.stack.url("serving") + path, timeout=30)
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: object) -> Any:
+        answer = requests.post(self.stack.url("serving") + path, json=body, timeout=60)
+        answer.raise_for_status()
+        return answer.json()
+
+    def served(self) -> str:
+        return str(self.get("/model")["version"])
+
+    def count(self, table: str) -> int:
+        """Rows of a table of the warehouse."""
+        with self.warehouse() as connection, connection, connection.cursor() as cursor:
+            cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608  (the tests' own table names)
+            (rows,) = cursor.fetchone() or (0,)
+            return int(rows)
