@@ -1,0 +1,125 @@
+"""The compose stack from nothing, under a project name, ports and secrets of its own; gone again afterwards."""
+
+import json
+import os
+import secrets
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from console import docker
+from console.following import follow
+from console.runs import TRAINING, Runs
+from console.terminal import Terminal
+from console.web import WebError
+from embedded import ports
+
+ROOT = Path(__file__).resolve().parents[2]
+SERVICES = ("postgres", "prefect-server", "mlflow", "prefect-worker", "serving")
+"""Those that keep running."""
+
+T = TypeVar("T")
+
+EXAMPLE_MONTHS = {"TRAINER_MONTHS": "2021-01", "TRAINER_HOLDOUT": "2021-02"}
+
+
+class ComposeStack:
+    """``docker compose`` on the checkout, with no file edited: what differs comes by the environment."""
+
+    def __init__(self) -> None:
+        names = ("POSTGRES_PORT", "PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT")
+        self._ports = {name: str(ports.choose()) for name in names}
+        secret = ("POSTGRES_PASSWORD", "PREFECT_DB_PASSWORD", "MLFLOW_DB_PASSWORD", "WAREHOUSE_DB_PASSWORD")
+        self.secrets = {name: secrets.token_hex(16) for name in (*secret, "SERVING_RELOAD_TOKEN")}
+        inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TRAINER_", "SERVING_"))}
+        project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": "e2e"}
+        self._environment = {**inherited, **self._ports, **self.secrets, **EXAMPLE_MONTHS, **project}
+
+    def url(self, service: str) -> str:
+        return f"http://127.0.0.1:{self._ports[f'{service.upper()}_PORT']}"
+
+    @property
+    def runs(self) -> Runs:
+        return Runs(f"{self.url('prefect')}/api")
+
+    def compose(self, *arguments: str) -> str:
+        """Output of a compose command, which has to succeed."""
+        done = self.attempt(*arguments)
+        assert done.returncode == 0, f"docker compose {' '.join(arguments)}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def attempt(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        # a .env of whoever develops here is none of the tests' business
+        command = ["docker", "compose", "--env-file", os.devnull, *arguments]
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def up(self) -> None:
+        self.compose("up", "--detach", "--build")
+
+    def down(self, *options: str) -> None:
+        self.compose("down", "--remove-orphans", *options)
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What Docker knows of a service's container."""
+        container = self.compose("ps", "--all", "--quiet", service).strip()
+        shown = subprocess.run(["docker", "inspect", container], capture_output=True, text=True, check=True)
+        found: dict[str, Any] = json.loads(shown.stdout)[0]
+        return found
+
+
+def eventually(look: Callable[[], T], accept: Callable[[T], object], seconds: float) -> T:
+    """Looks again and again until what it sees is accepted; what it saw then."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen: object = None
+        try:
+            found = look()
+            if accept(found):
+                return found
+            seen = found
+        except WebError as error:
+            seen = error
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s; last: {seen}"
+        time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[ComposeStack]:
+    """The stack, up."""
+    docker.check()
+    stack = ComposeStack()
+    stack.down("--volumes")  # of an earlier run that was cut short
+    try:
+        stack.up()
+        yield stack
+    except BaseException:
+        print(stack.attempt("logs", "--no-color", "--tail=60").stdout)  # noqa: T201  (pytest shows it with the failure)
+        raise
+    finally:
+        stack.down("--volumes")
+
+
+@pytest.fixture(scope="session")
+def trained(stack: ComposeStack) -> ComposeStack:
+    """The stack, after the training that it starts by itself."""
+    run = eventually(lambda: stack.runs.newest(TRAINING), lambda found: found is not None, seconds=60)
+    assert run is not None
+    follow(stack.runs, run, Terminal())
+    return stack
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., Any]:
+    """Looks until what is seen is accepted: ``wait_until(look, accept, seconds=…)``."""
+    return eventually

@@ -1,0 +1,106 @@
+"""What a person types and sees."""
+
+import io
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from console import dotenv
+from console.choices import BadChoice, Choices
+from console.terminal import Terminal
+from console.whereabouts import demo
+from embedded.ports import choose
+from embedded.state import State
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_console_needs_python_and_nothing_installed() -> None:
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import console.__main__"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, ROOT / "infra" / "embedded" / "src"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_nothing_chosen_leaves_everything_to_the_deployment() -> None:
+    assert Choices.read({}).parameters() == {}
+    assert Choices.read({"SOURCE": "", "DATA": " ", "MONTHS": ""}).parameters() == {}
+
+
+def test_a_folder_is_handed_on_by_its_full_name_and_means_real_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trips").mkdir()
+    monkeypatch.chdir(tmp_path)
+    chosen = Choices.read({"DATA": "trips", "MONTHS": "2022-01..2022-03", "HOLDOUT": "2022-04"})
+    assert chosen.parameters() == {
+        "source": "tlc",
+        "tlc_location": str(tmp_path / "trips"),
+        "months": "2022-01..2022-03",
+        "holdout": "2022-04",
+    }
+
+
+def test_a_url_is_handed_on_as_it_is() -> None:
+    assert Choices.read({"DATA": "https://host/trips"}).parameters()["tlc_location"] == "https://host/trips"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [{"SOURCE": "csv"}, {"DATA": "/no/such/folder"}, {"MONTHS": "2021-13"}, {"MONTHS": "2021"}, {"HOLDOUT": "a..b"}],
+)
+def test_a_bad_choice_is_named(variables: dict[str, str]) -> None:
+    (name,) = variables
+    with pytest.raises(BadChoice, match=f"^{name}="):
+        Choices.read(variables)
+
+
+def test_every_placeholder_becomes_a_secret_of_its_own(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    dotenv.write_with_secrets(file, ROOT / ".env.example")
+    written = dotenv.read(file)
+    assert list(written) == dotenv.secrets_of((ROOT / ".env.example").read_text())
+    assert len(set(written.values())) == len(written)
+    assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in written.values())
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_existing_file_of_secrets_is_never_written_over(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("SERVING_RELOAD_TOKEN=mine\n")
+    with pytest.raises(FileExistsError):
+        dotenv.write_with_secrets(file, ROOT / ".env.example")
+    assert dotenv.read(file) == {"SERVING_RELOAD_TOKEN": "mine"}
+
+
+def test_outside_a_terminal_there_are_plain_lines_alone() -> None:
+    stream = io.StringIO()
+    terminal = Terminal(stream)
+    terminal.waiting(["mlflow"])
+    terminal.ready("mlflow", 12.34, "127.0.0.1:5000")
+    terminal.failed("serving", "ended")
+    assert stream.getvalue().splitlines() == [
+        "  ok mlflow                   12.3 s  127.0.0.1:5000",
+        "  failed: serving: ended",
+    ]
+
+
+def test_a_demo_whose_processes_have_gone_is_not_one_that_is_up(tmp_path: Path) -> None:
+    assert demo(tmp_path) is None
+    state = State(ports={"prefect-server": choose(), "mlflow": choose(), "serving": choose()})
+    state.write(tmp_path)
+    assert demo(tmp_path) is None
+
+
+def test_make_lists_every_target_that_it_has() -> None:
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    listed = subprocess.run(
+        ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    assert set(re.findall(r"^  make ([a-z0-9-]+) ", listed, re.MULTILINE)) == targets
