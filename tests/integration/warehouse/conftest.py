@@ -14,10 +14,11 @@ import pyarrow as pa
 import pytest
 from embedded import postgres
 from trainer.data.months import Month
+from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile
 from trainer.data.warehouse import Connection, connect
 from trainer.usecases.trips.columns import TRIPS
-from trainer.usecases.trips.rejection import Sifted, sift
+from trainer.usecases.trips.rejection import sift
 
 ALEMBIC = Path(__file__).parents[3] / "infra/postgres/warehouse/alembic.ini"
 

@@ -9,12 +9,12 @@ import psycopg2
 import pyarrow as pa
 import pytest
 from trainer.data import copying
-from trainer.data.errors import MonthNotLoaded
+from trainer.data.errors import AllRowsRejected, DataError, EmptyMonth, MonthNotLoaded
 from trainer.data.loading import load_month
 from trainer.data.months import Month
+from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile, Service
 from trainer.data.warehouse import EXTRACTED, Connection, Load, available_months, connect, extract, loads
-from trainer.usecases.trips.rejection import Sifted
 
 MakeMonth = Callable[..., tuple[Sifted, MonthFile]]
 JANUARY, FEBRUARY = Month(2021, 1), Month(2021, 2)
@@ -22,16 +22,7 @@ JANUARY, FEBRUARY = Month(2021, 1), Month(2021, 2)
 
 def load(connection: Connection, month: Month, made: tuple[Sifted, MonthFile], service: Service = "green") -> Load:
     sifted, file = made
-    return load_month(
-        connection,
-        "tlc",
-        service,
-        month,
-        accepted=sifted.accepted,
-        rejected=sifted.rejected,
-        reasons=sifted.reasons,
-        file=file,
-    )
+    return load_month(connection, "tlc", service, month, parts=[sifted], file=file)
 
 
 def query(connection: Connection, text: str) -> list[Any]:
@@ -83,6 +74,32 @@ def test_rejected_rows_are_in_quarantine_with_reason_and_content(connection: Con
     assert reason == "dropoff_zone_unknown"
     assert content["do_location_id"] == 999
     assert content["pickup_at"] == "2021-01-01 00:00:37"
+
+
+def test_parts_make_one_month(connection: Connection, make_month: MakeMonth) -> None:
+    sifted, file = make_month(JANUARY, good=7, bad=3)
+    parts = [
+        Sifted(sifted.accepted.slice(0, 4), sifted.rejected.slice(0, 0), {}),
+        Sifted(sifted.accepted.slice(4), sifted.rejected, sifted.reasons),
+    ]
+
+    returned = load_month(connection, "tlc", "green", JANUARY, parts=parts, file=file)
+
+    assert (returned.rows_read, returned.rows_loaded, returned.rejected) == (10, 7, {"dropoff_zone_unknown": 3})
+    assert query(connection, "SELECT count(*) FROM trips") == [(7,)]
+
+
+@pytest.mark.parametrize(("bad", "error"), [(0, EmptyMonth), (5, AllRowsRejected)])
+def test_a_month_without_a_trip_isn_t_loaded(
+    connection: Connection, make_month: MakeMonth, bad: int, error: type[DataError]
+) -> None:
+    load(connection, JANUARY, make_month(JANUARY))
+    before = everything(connection)
+
+    with pytest.raises(error, match=r"2021-01.parquet"):
+        load(connection, JANUARY, make_month(JANUARY, good=0, bad=bad))
+
+    assert everything(connection) == before
 
 
 def test_loading_again_replaces(connection: Connection, make_month: MakeMonth) -> None:

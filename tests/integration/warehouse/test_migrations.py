@@ -8,10 +8,10 @@ import pytest
 from trainer.data import warehouse
 from trainer.data.loading import load_month
 from trainer.data.months import Month
+from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile
 from trainer.data.warehouse import EXTRACTED, connect
 from trainer.usecases.trips.columns import TRIPS
-from trainer.usecases.trips.rejection import Sifted
 
 Migrate = Callable[..., None]
 JANUARY = Month(2021, 1)
@@ -32,16 +32,7 @@ def test_up_down_and_up_again(
     assert tables(empty_url) == {"alembic_version", "trips", "trips_rejected", "loads"}
     sifted, file = make_month(JANUARY)
     with connect(empty_url) as connection:
-        load_month(
-            connection,
-            "tlc",
-            "green",
-            JANUARY,
-            accepted=sifted.accepted,
-            rejected=sifted.rejected,
-            reasons=sifted.reasons,
-            file=file,
-        )
+        load_month(connection, "tlc", "green", JANUARY, parts=[sifted], file=file)
 
     migrate(empty_url, "downgrade", "base")
     assert tables(empty_url) == {"alembic_version"}

@@ -6,9 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from trainer.data.errors import AllRowsRejected
 from trainer.data.months import Month
-from trainer.usecases.trips.ingestion import reject
 from trainer.usecases.trips.rejection import sift
 
 MakeTrips = Callable[..., pa.Table]
@@ -78,12 +76,8 @@ def test_rows_keep_their_numbers_in_the_file(make_trips: MakeTrips) -> None:
     assert sifted.rejected["file_row"].to_pylist() == [1, 3]
 
 
-def test_a_month_of_which_nothing_is_left_is_an_error_that_counts_the_reasons(make_trips: MakeTrips) -> None:
-    with pytest.raises(
-        AllRowsRejected, match=r"file.parquet: every row.*pickup_outside_month: 2, distance_negative: 1"
-    ):
-        reject(
-            make_trips(pickup_at=[datetime(2020, 5, 5)] * 2 + [datetime(2021, 1, 5)], trip_distance=[1.0, 1.0, -1.0]),
-            JANUARY,
-            "file.parquet",
-        )
+def test_a_later_part_s_rows_keep_their_numbers_too(make_trips: MakeTrips) -> None:
+    sifted = sift(make_trips(trip_distance=[1.0, -1.0]), JANUARY, first_row=250_000)
+
+    assert sifted.accepted["file_row"].to_pylist() == [250_000]
+    assert sifted.rejected["file_row"].to_pylist() == [250_001]

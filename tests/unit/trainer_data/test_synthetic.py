@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from trainer.data.months import Month
 from trainer.data.source import Service
-from trainer.usecases.trips import columns
 from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.columns import normalise
+from trainer.usecases.trips.ingestion import sift_parts
 from trainer.usecases.trips.rejection import sift
 from trainer.usecases.trips.synthetic import Synthetic, generate
 
@@ -47,7 +47,7 @@ def test_a_second_fetch_leaves_one_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_generated_month_passes_where_real_ones_do_with_work_for_every_step(service: Service, tmp_path: Path) -> None:
-    sifted = sift(columns.read(Synthetic(rows=20_000).fetch(service, JANUARY, tmp_path)), JANUARY)
+    (sifted,) = sift_parts(Synthetic(rows=20_000).fetch(service, JANUARY, tmp_path), JANUARY)
     kept, left_out = clean(sifted.accepted)
 
     assert set(sifted.reasons) == {"pickup_outside_month", "dropoff_before_pickup"}

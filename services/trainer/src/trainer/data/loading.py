@@ -1,13 +1,17 @@
 """A month into the warehouse: all of it or nothing, once or again."""
 
 import json
+from collections import Counter
+from collections.abc import Iterable
 
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extras import Json
 
 from trainer.data.copying import copy_in
+from trainer.data.errors import AllRowsRejected, EmptyMonth
 from trainer.data.months import Month
+from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile, Service, SourceName
 from trainer.data.transaction import Connection, Cursor, transaction
 from trainer.data.warehouse import Load
@@ -19,9 +23,7 @@ def load_month(
     service: Service,
     month: Month,
     *,
-    accepted: pa.Table,
-    rejected: pa.Table,
-    reasons: dict[str, int],
+    parts: Iterable[Sifted],
     file: MonthFile,
 ) -> Load:
     """Replaces what the warehouse has of the month, in one transaction.
@@ -30,28 +32,49 @@ def load_month(
     each other.
 
     Args:
-        accepted: columns of the table ``trips`` except source, service and month.
-        rejected: the same of the rows not taken, and ``reason``.
-        reasons: rejected rows by reason.
+        parts: all rows of the file; no more than one part is held at a time. Their columns are those of the table
+            ``trips`` but source, service and month.
 
     Returns:
         The month as it now stands.
+
+    Raises:
+        EmptyMonth, AllRowsRejected: there would be nothing in it.
     """
+    rejected: Counter[str] = Counter()
+    loaded = 0
     with transaction(connection) as cursor:
         _lock(cursor, f"load {source} {service} {month}")
         _ensure_partition(cursor, month)
         _delete(cursor, source, service, month)
-        copy_in(cursor, "trips", _of(accepted, source, service, month))
-        copy_in(cursor, "trips_rejected", _of(_quarantined(rejected), source, service, month))
-        counts = (accepted.num_rows + rejected.num_rows, accepted.num_rows, rejected.num_rows)
-        cursor.execute(
-            "INSERT INTO loads (source, service, month, uri, sha256, bytes,"
-            " rows_read, rows_loaded, rows_rejected, rejected)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING loaded_at",
-            (source, service, month.first_day, file.uri, file.sha256, file.size, *counts, Json(reasons)),
-        )
-        (loaded_at,) = cursor.fetchone() or (None,)
-    return Load(source, service, month, file.uri, file.sha256, file.size, *counts, reasons, loaded_at)
+        for part in parts:
+            copy_in(cursor, "trips", _of(part.accepted, source, service, month))
+            copy_in(cursor, "trips_rejected", _of(_quarantined(part.rejected), source, service, month))
+            loaded += part.accepted.num_rows
+            rejected.update(part.reasons)
+        if not loaded:
+            raise AllRowsRejected(file.uri, dict(rejected.most_common())) if rejected else EmptyMonth(file.uri)
+        return _record(cursor, source, service, month, file, loaded, dict(rejected.most_common()))
+
+
+def _record(
+    cursor: Cursor,
+    source: SourceName,
+    service: Service,
+    month: Month,
+    file: MonthFile,
+    loaded: int,
+    rejected: dict[str, int],
+) -> Load:
+    counts = (loaded + sum(rejected.values()), loaded, sum(rejected.values()))
+    cursor.execute(
+        "INSERT INTO loads"
+        " (source, service, month, uri, sha256, bytes, rows_read, rows_loaded, rows_rejected, rejected)"
+        " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING loaded_at",
+        (source, service, month.first_day, file.uri, file.sha256, file.size, *counts, Json(rejected)),
+    )
+    (loaded_at,) = cursor.fetchone() or (None,)
+    return Load(source, service, month, file.uri, file.sha256, file.size, *counts, rejected, loaded_at)
 
 
 def partition_name(month: Month) -> str:

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pyarrow as pa
 from prefect import Task, flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -17,9 +16,8 @@ from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.warehouse import Load
 from trainer.flows.outside import connected_warehouse, settings
 from trainer.flows.retrying import RETRIES
-from trainer.usecases.trips import columns, ingestion
+from trainer.usecases.trips import ingestion
 from trainer.usecases.trips.ingestion import Ingested
-from trainer.usecases.trips.rejection import Sifted
 
 DEFAULT_MONTHS = 2
 """One to train on and one to judge by."""
@@ -67,8 +65,7 @@ def _ingest(name: SourceName, service: Service, month: Month, file: MonthFile, r
     if before:
         get_run_logger().info("%s %s is loaded already, from the same file: skipped", service, month)
         return Ingested(before, skipped=True)
-    sifted = reject_rows(read_trips(file), month, file.uri)
-    return Ingested(load_trips(name, service, month, sifted, file), skipped=False)
+    return Ingested(load_trips(name, service, month, file), skipped=False)
 
 
 def month_source(name: SourceName, tlc_location: str | None) -> MonthSource:
@@ -103,26 +100,16 @@ def find_load(name: SourceName, service: Service, month: Month, file: MonthFile)
         return ingestion.find_load(connection, name, service, month, file)
 
 
-@task(cache_policy=NO_CACHE)
-def read_trips(file: MonthFile) -> pa.Table:
-    """The month in the columns that all months have."""
-    return columns.read(file)
-
-
-@task(cache_policy=NO_CACHE, task_run_name="reject rows of {month}")
-def reject_rows(trips: pa.Table, month: Month, uri: str) -> Sifted:
-    """Tells trips from rows that can't be any."""
-    sifted = ingestion.reject(trips, month, uri)
-    get_run_logger().info("%s: %s of %s rows rejected", month, f"{sifted.rejected.num_rows:,}", f"{trips.num_rows:,}")
-    return sifted
-
-
-@task(cache_policy=NO_CACHE, task_run_name="load {service} {month}", **RETRIES)
-def load_trips(name: SourceName, service: Service, month: Month, sifted: Sifted, file: MonthFile) -> Load:
-    """Replaces the month in the warehouse, in one transaction."""
+# Reading, rejecting and loading are one task: Prefect holds what a task returns until the flow ends, which for a year
+# of yellow taxis would be ten gigabytes.
+@task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, task_run_name="load {service} {month}", **RETRIES)
+def load_trips(name: SourceName, service: Service, month: Month, file: MonthFile) -> Load:
+    """Tells trips from rows that can't be any, and replaces the month in the warehouse, in one transaction."""
     with connected_warehouse() as connection:
-        load = ingestion.load(connection, name, service, month, sifted, file)
-    get_run_logger().info("%s %s: %s trips loaded", service, month, f"{load.rows_loaded:,}")
+        load = ingestion.load(connection, name, service, month, file)
+    message = "%s %s: %s of %s rows rejected, %s trips loaded"
+    counts = (f"{rows:,}" for rows in (load.rows_rejected, load.rows_read, load.rows_loaded))
+    get_run_logger().info(message, service, month, *counts)
     return load
 
 

@@ -1,5 +1,7 @@
 """The TLC's columns, which differ by year, service and who saved the file, as one schema."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -54,7 +56,7 @@ _SPELLINGS = {
 }
 """By the file's name in lower case, trimmed, where that isn't ours already."""
 
-_ROWS_AT_A_TIME = 500_000
+ROWS_AT_A_TIME = 250_000
 
 
 def check_file(file: MonthFile) -> None:
@@ -69,8 +71,8 @@ def check_file(file: MonthFile) -> None:
             raise EmptyMonth(file.uri)
 
 
-def read(file: MonthFile) -> pa.Table:
-    """A month's file with the columns of ``TRIPS``, rows in the file's order.
+def read(file: MonthFile) -> Iterator[pa.Table]:
+    """A month's file with the columns of ``TRIPS``, part by part and in its order: a yellow month has millions of rows.
 
     Raises:
         EmptyMonth: it has no rows.
@@ -78,10 +80,9 @@ def read(file: MonthFile) -> pa.Table:
         UnreadableColumn: a column's type can't be understood.
     """
     check_file(file)
-    # part by part, so that a yellow month of four million rows isn't held twice
     with pq.ParquetFile(file.path) as parquet:
-        parts = [normalise(pa.Table.from_batches([batch]), file.uri) for batch in parquet.iter_batches(_ROWS_AT_A_TIME)]
-    return pa.concat_tables(parts)
+        for batch in parquet.iter_batches(ROWS_AT_A_TIME):
+            yield normalise(pa.Table.from_batches([batch]), file.uri)
 
 
 def normalise(raw: pa.Table, uri: str) -> pa.Table:

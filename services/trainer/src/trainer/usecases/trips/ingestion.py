@@ -1,20 +1,19 @@
 """A month of trips from its source into the warehouse."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from trainer.data import warehouse
-from trainer.data.errors import AllRowsRejected
 from trainer.data.loading import load_month
 from trainer.data.months import Month
+from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.tlc import tlc
 from trainer.data.transaction import Connection
 from trainer.data.warehouse import Load
 from trainer.usecases.trips import columns
-from trainer.usecases.trips.rejection import Sifted, sift
+from trainer.usecases.trips.rejection import sift
 from trainer.usecases.trips.synthetic import Synthetic
 
 
@@ -50,32 +49,21 @@ def find_load(connection: Connection, name: SourceName, service: Service, month:
     return next((load for load in loads if load.sha256 == file.sha256), None)
 
 
-def reject(trips: pa.Table, month: Month, uri: str) -> Sifted:
-    """Tells trips from rows that can't be any.
+def sift_parts(file: MonthFile, month: Month) -> Iterator[Sifted]:
+    """Reads a file part by part and tells trips from rows that can't be any."""
+    first_row = 0
+    for trips in columns.read(file):
+        yield sift(trips, month, first_row)
+        first_row += trips.num_rows
+
+
+def load(connection: Connection, name: SourceName, service: Service, month: Month, file: MonthFile) -> Load:
+    """Makes the month in the warehouse what the file says.
 
     Raises:
-        AllRowsRejected: nothing is left.
+        DataError: the file can't be used.
     """
-    sifted = sift(trips, month)
-    if not sifted.accepted.num_rows:
-        raise AllRowsRejected(uri, sifted.reasons)
-    return sifted
-
-
-def load(
-    connection: Connection, name: SourceName, service: Service, month: Month, sifted: Sifted, file: MonthFile
-) -> Load:
-    """Makes the month in the warehouse what was sifted from the file."""
-    return load_month(
-        connection,
-        name,
-        service,
-        month,
-        accepted=sifted.accepted,
-        rejected=sifted.rejected,
-        reasons=sifted.reasons,
-        file=file,
-    )
+    return load_month(connection, name, service, month, parts=sift_parts(file, month), file=file)
 
 
 def ingest_month(
@@ -102,5 +90,4 @@ def ingest_month(
     before = None if reload else find_load(connection, name, service, month, file)
     if before:
         return Ingested(before, skipped=True)
-    sifted = reject(columns.read(file), month, file.uri)
-    return Ingested(load(connection, name, service, month, sifted, file), skipped=False)
+    return Ingested(load(connection, name, service, month, file), skipped=False)

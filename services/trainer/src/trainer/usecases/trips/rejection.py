@@ -4,39 +4,29 @@ What is merely unusual (no distance, a few seconds, a day) stays: whether to lea
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.data.months import Month
+from trainer.data.sifted import Sifted
 from trainer.usecases.trips.fields import ZONES
 
 Check = tuple[str, Callable[[pa.Table], pa.ChunkedArray]]
 """A reason, and which rows it holds for: a boolean column, null for "can't be said"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sifted:
-    """A month's rows, told apart."""
-
-    accepted: pa.Table
-    """The trips and ``file_row``, the row's number in the file, from 0."""
-    rejected: pa.Table
-    """The other rows, also with ``file_row``, and their ``reason``."""
-    reasons: dict[str, int]
-    """Rejected rows by reason, most frequent first."""
-
-
-def sift(trips: pa.Table, month: Month) -> Sifted:
+def sift(trips: pa.Table, month: Month, first_row: int = 0) -> Sifted:
     """Tells a month's trips from rows that can't be trips of that month.
 
     Args:
         trips: columns of ``columns.TRIPS``.
+        first_row: number in the file of the first of them.
     """
     reasons = first_reasons(trips, _checks(month))
-    numbered = trips.append_column("file_row", pa.array(np.arange(trips.num_rows, dtype=np.int32)))
+    numbers = np.arange(first_row, first_row + trips.num_rows, dtype=np.int32)
+    numbered = trips.append_column("file_row", pa.array(numbers))
     explained = numbered.append_column("reason", reasons)
     return Sifted(
         accepted=numbered.filter(pc.is_null(reasons)),
