@@ -1,9 +1,12 @@
 """The whole stack as local processes, once for all tests of this folder."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import mlflow
 import pytest
 import requests
 from embedded.stack import Stack
@@ -20,14 +23,32 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     stack.stop()
 
 
+@dataclass(frozen=True)
+class FirstTraining:
+    ready_before: int
+    """Status of the service's readiness before there was any model."""
+    run: Mapping[str, Any]
+
+
 @pytest.fixture(scope="session")
-def champion(pipeline: Pipeline) -> str:
-    """The version that is served once a first model is trained; later tests may have promoted another."""
-    try:
-        return pipeline.served()
-    except requests.HTTPError:
-        pipeline.train()
-        return pipeline.served()
+def first_training(pipeline: Pipeline) -> FirstTraining:
+    ready = requests.get(pipeline.stack.url("serving") + "/health/ready", timeout=10).status_code
+    return FirstTraining(ready, pipeline.train())
+
+
+@pytest.fixture
+def champion(pipeline: Pipeline, first_training: FirstTraining) -> str:
+    """The version that is served now; the first, or what another test promoted."""
+    return pipeline.served()
+
+
+@pytest.fixture
+def registry(pipeline: Pipeline) -> Iterator[None]:
+    """MLflow's fluent functions ask the stack's server."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(pipeline.stack.url("mlflow"))
+    yield
+    mlflow.set_tracking_uri(before)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -25,19 +26,18 @@ def held_out(pipeline: Pipeline, month: str, source: SourceName) -> pa.Table:
         return clean(warehouse.extract(connection, source, "green", [Month.parse(month)]))[0]
 
 
-def test_a_first_training_is_ingested_registered_promoted_and_served(pipeline: Pipeline) -> None:
-    assert requests.get(pipeline.stack.url("serving") + "/health/ready", timeout=10).status_code == 503
-    run = pipeline.train()
-
-    assert "is champion and served: first model" in run["state"]["message"]
-    states = pipeline.states(run)
+def test_a_first_training_is_ingested_registered_promoted_and_served(pipeline: Pipeline, first_training: Any) -> None:
+    assert first_training.ready_before == 503
+    assert "is champion and served: first model" in first_training.run["state"]["message"]
+    states = pipeline.states(first_training.run)
     assert set(states.values()) == {"Completed"}
     assert {*STEPS, "extract-2021-01", "extract-2021-02", "reload", "verify", "notify"} <= set(states)
-    assert pipeline.alias("champion") == pipeline.served() == "1"
-    assert {worker["version"] for worker in pipeline.get("/model")["workers"]} == {"1"}
+    assert pipeline.mlflow.get_model_version(MODEL, "1").tags["decision"] == "promoted"
 
 
-def test_mlflow_has_parameters_metrics_tags_data_sets_plots_and_the_bundle(pipeline: Pipeline, champion: str) -> None:
+def test_mlflow_has_parameters_metrics_tags_data_sets_plots_and_the_bundle(
+    pipeline: Pipeline, champion: str, registry: None
+) -> None:
     version = pipeline.mlflow.get_model_version(MODEL, champion)
     run = pipeline.mlflow.get_run(version.run_id)
 
@@ -73,12 +73,8 @@ def test_prefect_has_the_report_and_the_rejected_rows(pipeline: Pipeline, champi
     assert pipeline.count("trips_rejected") > 0
 
 
-def test_offline_equals_online_for_a_thousand_held_out_rows(
-    pipeline: Pipeline, champion: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_equals_online_for_a_thousand_held_out_rows(pipeline: Pipeline, champion: str, registry: None) -> None:
     trips = held_out(pipeline, "2021-02", "synthetic").slice(0, 1_000)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", pipeline.stack.url("mlflow"))
-    mlflow.set_tracking_uri(pipeline.stack.url("mlflow"))
     pyfunc = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
     frame = trips.drop_columns(["duration_minutes"]).to_pandas()
     rows = requests_of(Contract.from_json(json.dumps(pipeline.get("/model")["contract"]).encode()), trips)
