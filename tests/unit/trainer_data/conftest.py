@@ -24,7 +24,8 @@ class Site:
     base: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     faults: "deque[int | str]" = field(default_factory=deque)
-    """For the next requests, in order: a status to answer with, or ``cut`` to end the body half-way."""
+    """For the next requests, in order: a status to answer with, ``cut`` to end the body half-way, ``elsewhere`` to
+    continue a transfer with another range than was asked for."""
     ranges: bool = True
     etags: bool = True
     lengths: bool = True
@@ -56,15 +57,15 @@ class _Handler(BaseHTTPRequestHandler):
         if self.site.etags and self.headers.get("If-None-Match") == etag:
             self._head(304, {})
             return
-        body = self._start(content, etag)
+        body = self._start(content, etag, 1 if fault == "elsewhere" else 0)
         if with_body:
             self.wfile.write(body[: len(body) // 2] if fault == "cut" else body)
 
-    def _start(self, content: bytes, etag: str) -> bytes:
+    def _start(self, content: bytes, etag: str, astray: int) -> bytes:
         headers = {"ETag": etag} if self.site.etags else {}
         wanted = self.headers.get("Range") if self.site.ranges else None
         if wanted and self.headers.get("If-Range") == etag:
-            first = int(wanted.removeprefix("bytes=").rstrip("-"))
+            first = int(wanted.removeprefix("bytes=").rstrip("-")) + astray
             if first >= len(content):
                 self._head(416, {"Content-Length": "0"})
                 return b""

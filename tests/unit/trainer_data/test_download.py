@@ -32,7 +32,7 @@ def get(site: Site, target: Path) -> MonthFile:
     return download(f"{site.base}/{NAME}", target, IMPATIENT)
 
 
-def statuses(site: Site) -> list[str | None]:
+def ranges_asked(site: Site) -> list[str | None]:
     """The range that each request asked for."""
     return [headers.get("Range") for _, headers in site.asked]
 
@@ -98,7 +98,7 @@ def test_a_transfer_that_breaks_off_goes_on_where_it_was(site: Site, target: Pat
     get(site, target)
 
     assert target.read_bytes() == parquet
-    assert statuses(site) == [None, f"bytes={len(parquet) // 2}-"]
+    assert ranges_asked(site) == [None, f"bytes={len(parquet) // 2}-"]
 
 
 def test_what_arrived_before_giving_up_is_used_by_the_next_download(site: Site, target: Path, parquet: bytes) -> None:
@@ -110,7 +110,7 @@ def test_what_arrived_before_giving_up_is_used_by_the_next_download(site: Site, 
     get(site, target)
 
     assert target.read_bytes() == parquet
-    assert statuses(site) == [f"bytes={len(parquet) // 2}-"]
+    assert ranges_asked(site) == [f"bytes={len(parquet) // 2}-"]
 
 
 def test_a_file_that_changed_meanwhile_is_begun_anew(
@@ -134,6 +134,15 @@ def test_a_server_that_can_t_resume_sends_all_again(site: Site, target: Path, pa
     get(site, target)
 
     assert target.read_bytes() == parquet
+
+
+def test_a_server_that_goes_on_elsewhere_isn_t_trusted(site: Site, target: Path, parquet: bytes) -> None:
+    site.faults.extend(["cut", "elsewhere"])
+
+    get(site, target)
+
+    assert target.read_bytes() == parquet
+    assert ranges_asked(site) == [None, f"bytes={len(parquet) // 2}-", None]
 
 
 def test_a_part_longer_than_the_file_is_dropped(site: Site, target: Path, parquet: bytes) -> None:

@@ -1,9 +1,8 @@
 """The flow that brings months of trips into the warehouse."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from prefect import Task, flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
@@ -76,8 +75,8 @@ def month_source(name: SourceName, tlc_location: str | None) -> MonthSource:
 @task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, **RETRIES)
 def find_newest_months(name: SourceName, tlc_location: str | None, service: Service) -> list[Month]:
     """The newest months that the source has, in order."""
-    today = datetime.now(ZoneInfo("America/New_York")).date()
-    return last_months(month_source(name, tlc_location).newest(service, today), DEFAULT_MONTHS)
+    newest = month_source(name, tlc_location).newest(service, datetime.now(UTC).date())
+    return last_months(newest, DEFAULT_MONTHS)
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, task_run_name="fetch {service} {month}", **RETRIES)
