@@ -128,7 +128,8 @@ def remove(folder: Path) -> None:
     """Deletes the data of a stopped server."""
     home = folder / "postgres"
     shutil.rmtree(home.resolve(), ignore_errors=True)
-    home.unlink(missing_ok=True)
+    if home.is_symlink():
+        home.unlink()
 
 
 def _home(folder: Path, account: Account | None) -> Path:

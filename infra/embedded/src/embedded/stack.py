@@ -6,6 +6,7 @@ stack.url("mlflow"), stack.postgres.url("warehouse"), stack.environment("prefect
 stack.stop()
 """
 
+import shutil
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -84,6 +85,12 @@ class Stack:
     def stop(self) -> None:
         """Stops what the folder's state records, in order: first asked, then killed."""
         self._stop(list(self.state.records))
+
+    def remove(self) -> None:
+        """Stops everything and deletes all data, also what Postgres has outside the folder."""
+        self.stop()
+        postgres.remove(self.folder)
+        shutil.rmtree(self.folder)
 
     def _bring_up(self, services: list[Service]) -> None:
         launched: dict[str, float] = {}

@@ -1,0 +1,81 @@
+"""A real Postgres of its own for a folder."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg2
+import pytest
+from embedded import postgres
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    postgres.remove(tmp_path)
+
+
+def ask(url: str, query: str) -> object:
+    with closing(psycopg2.connect(url)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchone() if cursor.description else None
+
+
+def test_a_role_sees_its_own_database_and_no_other(folder: Path) -> None:
+    server = postgres.start(folder)
+    try:
+        for role in postgres.DATABASES:
+            assert ask(server.url(role), "SELECT current_user, current_database()") == (role, role)
+            for other in {*postgres.DATABASES, "postgres", "template1"} - {role}:
+                with pytest.raises(psycopg2.OperationalError, match="permission denied for database"):
+                    ask(server.url(role, other), "SELECT 1")
+    finally:
+        server.stop()
+
+
+def test_a_wrong_password_is_refused(folder: Path) -> None:
+    server = postgres.start(folder)
+    try:
+        wrong = server.url("warehouse").replace(server.passwords["warehouse"], "wrong")
+        with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+            ask(wrong, "SELECT 1")
+    finally:
+        server.stop()
+
+
+def test_a_second_start_finds_the_data_of_the_first(folder: Path) -> None:
+    first = postgres.start(folder)
+    ask(first.url("warehouse"), "CREATE TABLE kept AS SELECT 42 AS answer")
+    first.stop()
+    assert not first.process.alive()
+    second = postgres.start(folder)
+    try:
+        assert second.passwords == first.passwords
+        assert ask(second.url("warehouse"), "SELECT answer FROM kept") == (42,)
+    finally:
+        second.stop()
+
+
+def test_a_first_start_that_was_cut_short_is_made_again(folder: Path) -> None:
+    first = postgres.start(folder)
+    first.stop()
+    (first.home / "ready").unlink()
+    second = postgres.start(folder)
+    try:
+        assert ask(second.url("mlflow"), "SELECT 1") == (1,)
+    finally:
+        second.stop()
+
+
+def test_the_passwords_are_for_their_owners_eyes_alone(folder: Path) -> None:
+    assert set(postgres.passwords(folder)) == {postgres.SUPERUSER, *postgres.DATABASES}
+    assert (folder / "passwords.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_removing_leaves_no_data_behind(folder: Path) -> None:
+    server = postgres.start(folder)
+    server.stop()
+    assert server.home.exists()
+    postgres.remove(folder)
+    assert not server.home.exists()
+    assert not (folder / "postgres").is_symlink()
