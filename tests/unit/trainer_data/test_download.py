@@ -235,6 +235,23 @@ def test_a_file_from_another_address_isn_t_taken_for_this_one(site: Site, target
     assert target.read_bytes() == other_parquet
 
 
+def test_a_file_from_another_address_doesn_t_serve_while_the_server_is_away(site: Site, target: Path) -> None:
+    get(site, target)
+    site.faults.extend([503] * 3)
+
+    with pytest.raises(SourceUnavailable):
+        download(f"{site.base}/other.parquet", target, IMPATIENT)
+
+
+def test_a_part_of_which_nothing_is_known_is_begun_anew(site: Site, target: Path, parquet: bytes) -> None:
+    target.parent.mkdir()
+    target.with_name(f"{NAME}.part").write_bytes(b"who knows")
+
+    get(site, target)
+
+    assert target.read_bytes() == parquet
+
+
 def test_a_good_file_serves_while_the_server_is_away(
     site: Site, target: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
