@@ -2,12 +2,10 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -63,6 +61,11 @@ class Program:
         """SIGTERM, and the exit code."""
         assert self._process is not None
         self._process.terminate()
+        return self._process.wait(seconds)
+
+    def wait(self, seconds: float) -> int:
+        """The exit code, once it ends by itself."""
+        assert self._process is not None
         return self._process.wait(seconds)
 
     def kill(self) -> None:
@@ -150,7 +153,8 @@ class Replica(Program):
 
     def start(self, seconds: float = 60) -> None:
         super().start()
-        until(lambda: self.get("/health/live").ok, seconds, "the service is alive")
+        if seconds:
+            until(lambda: self.get("/health/live").ok, seconds, "the service is alive")
 
     def get(self, path: str) -> requests.Response:
         return requests.get(self.url + path, timeout=10)
@@ -172,18 +176,10 @@ class Replica(Program):
         return model if versions == [version] * self.workers and model["version"] == version else None
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
     """``wait_until(condition, seconds, what)``."""
     return until
-
-
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    # not tmp_path: the sockets' paths must be short
-    made = Path(tempfile.mkdtemp(prefix="rh-"))
-    yield made
-    shutil.rmtree(made)
 
 
 @pytest.fixture(scope="session")
@@ -199,12 +195,13 @@ def tracking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tracking]:
 StartReplica = Callable[..., Replica]
 
 
-@pytest.fixture
-def start_replica(folder: Path, tracking: Tracking) -> Iterator[StartReplica]:
-    """``start_replica(model, workers=1, **settings)``; what it started ends with the test."""
+@pytest.fixture(scope="module")
+def start_replica(tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartReplica]:
+    """``start_replica(model, workers=1)``; what it started ends with the module's tests."""
     started: list[Replica] = []
 
     def start(model: str, workers: int = 1, start_seconds: float = 60, **settings: str) -> Replica:
+        folder = tmp_path_factory.mktemp("replica")
         replica = Replica(folder, tracking.uri, model, workers, **settings)
         started.append(replica)
         replica.start(start_seconds)

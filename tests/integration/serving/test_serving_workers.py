@@ -36,11 +36,20 @@ def expected(
     return predictions
 
 
-@pytest.fixture
-def replica(expected: dict[str, list[float]], start_replica: Callable[..., Any], wait_until: Callable[..., Any]) -> Any:
+@pytest.fixture(scope="module")
+def whole_replica(
+    expected: dict[str, list[float]], start_replica: Callable[..., Any], wait_until: Callable[..., Any]
+) -> Any:
     started = start_replica(MODEL, workers=4)
     wait_until(lambda: started.holds("1"), 60, "all workers hold the champion")
     return started
+
+
+@pytest.fixture
+def replica(whole_replica: Any, wait_until: Callable[..., Any]) -> Any:
+    """Four workers that hold version 1."""
+    wait_until(lambda: whole_replica.reload({"version": 1}).ok and whole_replica.holds("1"), 60, "version 1 is served")
+    return whole_replica
 
 
 def test_every_answer_during_swaps_is_its_own_versions(replica: Any, expected: dict[str, list[float]]) -> None:

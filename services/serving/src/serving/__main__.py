@@ -1,42 +1,45 @@
 """``python -m serving``: the composition root, the only place that reads settings and builds the objects."""
 
+import logging
 import os
 import shutil
 import sys
 import tempfile
+from logging.config import dictConfig
 from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
 
 from serving import logs
 from serving.files import lock
 from serving.settings import Settings
+from serving.supervisor import Supervisor
 
-WORKER_SECONDS = 30
-"""A worker that the supervisor can't reach for so long is replaced."""
+log = logging.getLogger("serving")
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection, so that they close it and never write to a closed one."""
 
 
-def main() -> None:
+def main() -> int:
     """Serves until SIGTERM or SIGINT. Ends with a message if the store is another service's or the port is taken."""
     settings = Settings()
+    dictConfig(logs.config(settings.log_level))
     store = settings.store / settings.model_name
     store.mkdir(parents=True, exist_ok=True)
     with lock(store / "in-use.lock") as free:
         if not free:
-            sys.exit(f"serving: the store {store} is another service's")
+            log.error("the store %s is another service's", store)
+            return 1
         run_dir = settings.run_dir or Path(tempfile.mkdtemp(prefix="serving-"))
         try:
-            _serve(settings, run_dir)
+            return _serve(settings, run_dir)
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
 
 
-def _serve(settings: Settings, run_dir: Path) -> None:
+def _serve(settings: Settings, run_dir: Path) -> int:
     # the workers are processes of their own: they learn by their environment where to meet
     counters = run_dir / "metrics"
     counters.mkdir(parents=True, exist_ok=True)
@@ -53,9 +56,8 @@ def _serve(settings: Settings, run_dir: Path) -> None:
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=settings.shutdown_seconds,
-        timeout_worker_healthcheck=WORKER_SECONDS,
     )
-    Multiprocess(config, [config.bind_socket()]).run()
+    return Supervisor(config, config.bind_socket()).run()
 
 
 def worker() -> ASGIApp:
@@ -67,4 +69,4 @@ def worker() -> ASGIApp:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
