@@ -132,6 +132,10 @@ def test_numbers_saved_as_text_or_categories_are_read() -> None:
     assert (row["trip_distance"], row["pu_location_id"], row["store_and_fwd_flag"]) == (1.5, 74, "Y")
 
 
+def test_a_text_loses_the_one_character_that_the_warehouse_can_t_hold() -> None:
+    assert one(green(store_and_fwd_flag=pa.array(["N\0"])))["store_and_fwd_flag"] == "N"
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), 1.5, 1e15])
 def test_a_number_that_can_t_be_a_whole_one_is_a_missing_value(value: float) -> None:
     assert one(green(passenger_count=pa.array([value])))["passenger_count"] is None

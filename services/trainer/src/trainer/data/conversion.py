@@ -26,7 +26,8 @@ def convert(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
     if pa.types.is_timestamp(wanted):
         return _times(column, wanted)
     if pa.types.is_string(wanted):
-        return column.cast(wanted)
+        # PostgreSQL's texts can't hold the character
+        return pc.replace_substring(column.cast(wanted), "\0", "")
     numbers = _numbers(column)
     return _whole(numbers) if pa.types.is_integer(wanted) else numbers
 
