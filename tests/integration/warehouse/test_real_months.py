@@ -29,10 +29,8 @@ EXPECTED = {
 
 
 @pytest.fixture(scope="module")
-def connection(make_database: Callable[[], str], migrate: Callable[..., None]) -> Iterator[Connection]:
-    url = make_database()
-    migrate(url, "upgrade", "head")
-    with connect(url) as connection:
+def connection(make_database: Callable[..., str], migrated: str) -> Iterator[Connection]:
+    with connect(make_database(migrated)) as connection:
         yield connection
 
 
