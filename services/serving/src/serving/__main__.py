@@ -32,7 +32,8 @@ def main() -> int:
         if not free:
             log.error("the store %s is another service's", store)
             return 1
-        run_dir = settings.run_dir or Path(tempfile.mkdtemp(prefix="serving-"))
+        # always a new one: what a killed service left must not be counted or believed
+        run_dir = Path(tempfile.mkdtemp(prefix="serving-", dir=settings.run_dir))
         try:
             return _serve(settings, run_dir)
         finally:
@@ -42,7 +43,7 @@ def main() -> int:
 def _serve(settings: Settings, run_dir: Path) -> int:
     # the workers are processes of their own: they learn by their environment where to meet
     counters = run_dir / "metrics"
-    counters.mkdir(parents=True, exist_ok=True)
+    counters.mkdir()
     os.environ["SERVING_RUN_DIR"] = str(run_dir)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counters)
     config = uvicorn.Config(

@@ -60,8 +60,8 @@ class Settings(BaseSettings):
     """``DEBUG`` adds health checks and scrapes to the access log."""
 
     run_dir: Path | None = None
-    """A folder for the workers' sockets and counters while the service runs; by default a new temporary one. Its path
-    must be short: a Unix socket's may have about 100 characters."""
+    """An existing folder, below which the workers' sockets and counters lie while the service runs; by default the
+    system's temporary one. Its path must be short: a Unix socket's may have about 100 characters."""
 
     mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI", pattern="^https?://")
     """MLflow's tracking server and registry."""
