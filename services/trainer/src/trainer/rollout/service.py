@@ -15,9 +15,13 @@ class NotServed(Exception):
 
 
 class ModelService:
-    """A client of one serving replica."""
+    """A client of one serving replica.
 
-    def __init__(self, url: str, token: str, *, timeout_seconds: float = 60) -> None:
+    Args:
+        timeout_seconds: more than a swap may take, and its undoing.
+    """
+
+    def __init__(self, url: str, token: str, *, timeout_seconds: float = 150) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout_seconds)
         self._token = token
 
