@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from prefect import Task, flow, get_run_logger, task
+from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.client.schemas.objects import State, TaskRun
 
 from trainer.data.errors import DataError
 from trainer.data.months import Month, MonthsText, last_months, parse_months
 from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.warehouse import Load
 from trainer.flows.outside import connected_warehouse, settings
-from trainer.flows.retrying import RETRIES
+from trainer.flows.retrying import RETRIES, unless
 from trainer.usecases.trips import ingestion
 from trainer.usecases.trips.ingestion import Ingested
 
@@ -24,9 +23,8 @@ DEFAULT_MONTHS = 2
 ARTIFACT = "ingest-rejections"
 
 
-def unless_permanent(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """A month that isn't published, or a file that isn't what it should be, is no better a moment later."""
-    return not isinstance(state.result(raise_on_failure=False), DataError)
+# a month that isn't published, or a file that isn't what it should be, is no better a moment later
+UNLESS_PERMANENT = unless(DataError)
 
 
 @flow(name="ingest")
@@ -72,14 +70,18 @@ def month_source(name: SourceName, tlc_location: str | None) -> MonthSource:
     return ingestion.open_source(name, tlc_location or settings().tlc_location)
 
 
-@task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, **RETRIES)
+def newest_month(name: SourceName, tlc_location: str | None, service: Service) -> Month:
+    """The newest month that the source has today."""
+    return month_source(name, tlc_location).newest(service, datetime.now(UTC).date())
+
+
+@task(cache_policy=NO_CACHE, retry_condition_fn=UNLESS_PERMANENT, **RETRIES)
 def find_newest_months(name: SourceName, tlc_location: str | None, service: Service) -> list[Month]:
     """The newest months that the source has, in order."""
-    newest = month_source(name, tlc_location).newest(service, datetime.now(UTC).date())
-    return last_months(newest, DEFAULT_MONTHS)
+    return last_months(newest_month(name, tlc_location, service), DEFAULT_MONTHS)
 
 
-@task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, task_run_name="fetch {service} {month}", **RETRIES)
+@task(cache_policy=NO_CACHE, retry_condition_fn=UNLESS_PERMANENT, task_run_name="fetch {service} {month}", **RETRIES)
 def fetch_month(name: SourceName, tlc_location: str | None, service: Service, month: Month) -> MonthFile:
     """The month's file on this machine, whose columns are complete."""
     file = _fetch(name, tlc_location, service, month)
@@ -101,7 +103,7 @@ def find_load(name: SourceName, service: Service, month: Month, file: MonthFile)
 
 # Reading, rejecting and loading are one task: Prefect holds what a task returns until the flow ends, which for a year
 # of yellow taxis would be ten gigabytes.
-@task(cache_policy=NO_CACHE, retry_condition_fn=unless_permanent, task_run_name="load {service} {month}", **RETRIES)
+@task(cache_policy=NO_CACHE, retry_condition_fn=UNLESS_PERMANENT, task_run_name="load {service} {month}", **RETRIES)
 def load_trips(name: SourceName, service: Service, month: Month, file: MonthFile) -> Load:
     """Tells trips from rows that can't be any, and replaces the month in the warehouse, in one transaction."""
     with connected_warehouse() as connection:

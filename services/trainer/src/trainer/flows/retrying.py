@@ -1,12 +1,11 @@
 """When a step that failed is tried again."""
 
+from collections.abc import Callable
 from typing import Any, TypedDict
 
 from prefect import Task
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.tasks import exponential_backoff
-
-from trainer.rollout.service import NotServed, ReloadRefused
 
 BACKOFF = exponential_backoff(backoff_factor=2)
 
@@ -21,6 +20,10 @@ RETRIES = Retries(retries=3, retry_delay_seconds=BACKOFF, retry_jitter_factor=0.
 """For steps that reach a database or a service, which may be away for a moment: 2, 4 and 8 seconds, and some jitter."""
 
 
-def unless_refused(_task: Task[Any, Any], _run: TaskRun, state: State[Any]) -> bool:
-    """The service's answer that it won't stands; that it can't be reached may pass."""
-    return not isinstance(state.result(raise_on_failure=False), ReloadRefused | NotServed)
+def unless(*final: type[Exception]) -> Callable[[Task[..., Any], TaskRun, State[Any]], bool]:
+    """For a task's ``retry_condition_fn``: errors of these kinds stand, any other may pass."""
+
+    def worth_a_retry(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+        return not isinstance(state.result(raise_on_failure=False), final)
+
+    return worth_a_retry

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
@@ -18,7 +18,7 @@ from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
 from trainer.flows.handover import Candidate, Decision, FeatureSet
-from trainer.flows.ingest import ingest, month_source
+from trainer.flows.ingest import ingest, newest_month
 from trainer.flows.outside import connected_warehouse, kept_folders, settings, start_training_run
 from trainer.flows.plan import Plan, plan_months
 from trainer.flows.report import Report
@@ -94,8 +94,7 @@ def _plan(
     judged_on = holdout or (None if months else settings().holdout or None)
     if named or judged_on:
         return plan_months(named, judged_on, last_months)
-    newest = month_source(origin, tlc_location).newest(service, datetime.now(UTC).date())
-    return plan_months(None, str(newest), last_months)
+    return plan_months(None, str(newest_month(origin, tlc_location, service)), last_months)
 
 
 def _loaded(origin: SourceName, tlc_location: str | None, service: Service, plan: Plan) -> list[Load]:

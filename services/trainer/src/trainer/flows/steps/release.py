@@ -12,12 +12,15 @@ from prefect.cache_policies import NO_CACHE
 
 from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
 from trainer.flows.outside import model_service, registry, settings
-from trainer.flows.retrying import RETRIES, unless_refused
+from trainer.flows.retrying import RETRIES, unless
 from trainer.modelling.champion import compare
 from trainer.registry.champion import CHALLENGER, CHAMPION, Registry
 from trainer.rollout.notification import configured_block, send
+from trainer.rollout.service import NotServed, ReloadRefused
 
 VERIFIED_ROWS = 100
+
+UNLESS_REFUSED = unless(ReloadRefused, NotServed)
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, **RETRIES)
@@ -45,14 +48,26 @@ def judge(versions: Registry, champion: str, candidate: Candidate, found: Featur
     return comparison.better, str(comparison)
 
 
-@task(name="reload", task_run_name="reload", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
+@task(
+    name="reload",
+    task_run_name="reload",
+    cache_policy=NO_CACHE,
+    retry_condition_fn=UNLESS_REFUSED,
+    **RETRIES,
+)
 def reload(version: str) -> None:
     """Has every worker of the service swap to the version."""
     answer = model_service().reload(version)
     get_run_logger().info("service: %(from)s to %(to)s, generation %(generation)s", answer)
 
 
-@task(name="verify", task_run_name="verify", cache_policy=NO_CACHE, retry_condition_fn=unless_refused, **RETRIES)
+@task(
+    name="verify",
+    task_run_name="verify",
+    cache_policy=NO_CACHE,
+    retry_condition_fn=UNLESS_REFUSED,
+    **RETRIES,
+)
 def verify(version: str, candidate: Candidate, found: FeatureSet) -> None:
     """Proves that the service answers what the bundle computes offline."""
     bundle = load(candidate.bundle)
