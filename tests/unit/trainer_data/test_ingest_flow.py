@@ -9,7 +9,7 @@ from prefect.states import Failed
 from trainer.data.errors import MonthNotPublished, SourceUnavailable, TruncatedFile
 from trainer.data.months import Month
 from trainer.data.warehouse import Load
-from trainer.flows.ingest import ingest, rejections, unless_permanent
+from trainer.flows.ingest import UNLESS_PERMANENT, ingest, rejections
 
 NOTHING: Any = None
 
@@ -24,7 +24,7 @@ NOTHING: Any = None
     ],
 )
 def test_a_step_is_tried_again_only_if_that_can_help(error: Exception, again: bool) -> None:
-    assert unless_permanent(NOTHING, NOTHING, Failed(data=error)) is again
+    assert UNLESS_PERMANENT(NOTHING, NOTHING, Failed(data=error)) is again
 
 
 def test_the_table_of_rejections_has_each_month_as_a_whole_and_by_reason() -> None:
