@@ -67,11 +67,18 @@ class Demo:
         stack = self._stack(Choices())
         for name in [name for name in BY_NAME if name in stack.state.records]:
             process = stack.state.records[name].process
-            said = f"{process.memory() / 1e6:6.0f} MB   pid {process.pid}" if process.alive() else "not running"
+            gone = "ended" if BY_NAME[name].job else "not running"
+            said = f"{process.memory() / 1e6:6.0f} MB   pid {process.pid}" if process.alive() else gone
             self._terminal.text(f"  {name:<16} {stack.state.ports.get(name, ''):>6}   {said}")
 
     def _stack(self, choices: Choices) -> Stack:
-        chosen = {"TRAINER_SOURCE": choices.source, "TRAINER_TLC_LOCATION": choices.location}
+        # later runs, by schedule or by hand, start from what was chosen too
+        chosen = {
+            "TRAINER_SOURCE": choices.source,
+            "TRAINER_TLC_LOCATION": choices.location,
+            "TRAINER_MONTHS": choices.months,
+            "TRAINER_HOLDOUT": choices.holdout,
+        }
         variables = {**self._environment, **{name: value for name, value in chosen.items() if value}}
         # the demo starts a training of its own, with what was chosen
         variables |= {"TRAINER_FIRST_TRAINING": "false", "GIT_COMMIT": commit()}
