@@ -1,6 +1,7 @@
 """The HTTP interface, through ASGI, with a real model and a registry of folders."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -314,6 +315,16 @@ async def test_openapi_is_true_of_the_other_calls(client: httpx.AsyncClient) -> 
         described = before["paths"][path][method]["responses"][str(response.status_code)]["content"]
         media_type = response.headers["Content-Type"].partition(";")[0]
         jsonschema.validate(response.json(), {**described[media_type]["schema"], **_components(before)})
+
+
+async def test_the_docs_page_takes_all_its_files_from_the_service(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+
+    assert page.status_code == 200
+    assert len(needed) >= 3
+    assert {(await client.get(path)).status_code for path in needed} == {200}
+    assert "https://" not in page.text
 
 
 def _components(document: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from serving.exchange import refusal
 from serving.metrics import Metrics
 from serving.notes import NoteFile
 from serving.problems import KINDS, Problem
-from serving.routes import health, metrics, model, predict
+from serving.routes import docs, health, metrics, model, predict
 from serving.slot import Slot
 from serving.watch import Watch
 
@@ -45,7 +45,7 @@ class Service(FastAPI):
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        super().__init__(title=parts.model_name, lifespan=_lifespan(parts), redoc_url=None)
+        super().__init__(title=parts.model_name, lifespan=_lifespan(parts), docs_url=None, redoc_url=None)
 
     def openapi(self) -> dict[str, Any]:
         current = self._parts.slot.current
@@ -59,6 +59,7 @@ def build(parts: Parts) -> Service:
     app.include_router(predict.router(parts.slot, parts.metrics, parts.max_body_bytes, parts.max_batch_rows))
     app.include_router(model.router(parts.coordinator, parts.describer, parts.reload_token))
     app.include_router(metrics.router(parts.metrics))
+    docs.add(app)
     _answer_errors(app, parts.metrics)
     app.add_middleware(Watch, metrics=parts.metrics, paths=[*app.openapi()["paths"], "/docs", "/openapi.json"])
     return app

@@ -1,0 +1,25 @@
+"""The API's page for people, whose files come from this service: it works without a network."""
+
+from importlib.resources import files
+
+from fastapi import FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.staticfiles import StaticFiles
+from starlette.responses import HTMLResponse
+
+FILES = "/docs/files"
+
+
+def add(app: FastAPI) -> None:
+    """Serves Swagger UI at ``/docs``; the package fastapi-offline carries its files."""
+    app.mount(FILES, StaticFiles(directory=str(files("fastapi_offline") / "static")))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        return get_swagger_ui_html(
+            openapi_url="/openapi.json",
+            title=f"{app.title}: API",
+            swagger_js_url=f"{FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{FILES}/swagger-ui.css",
+            swagger_favicon_url=f"{FILES}/favicon.png",
+        )
