@@ -20,7 +20,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     stack = Stack(folder, any_ports=True, variables={"TRAINER_FIRST_TRAINING": "false", "SERVING_WORKERS": "2"})
     stack.start()
     yield Pipeline(stack)
-    stack.stop()
+    stack.remove()
 
 
 @dataclass(frozen=True)
