@@ -17,7 +17,7 @@ from trainer.data.months import Month
 from trainer.data.source import SourceName
 from trainer.usecases.trips.clean import clean
 
-STEPS = ["checkpoint-training", "checkpoint-holdout", "clean", "features", "train", "evaluate", "register", "promote"]
+STEPS = ["checkpoint training", "checkpoint holdout", "clean", "features", "train", "evaluate", "register", "promote"]
 
 
 def held_out(pipeline: Pipeline, month: str, source: SourceName) -> pa.Table:
@@ -31,7 +31,7 @@ def test_a_first_training_is_ingested_registered_promoted_and_served(pipeline: P
     assert "is champion and served: first model" in first_training.run["state"]["message"]
     states = pipeline.states(first_training.run)
     assert set(states.values()) == {"Completed"}
-    assert {*STEPS, "extract-2021-01", "extract-2021-02", "reload", "verify", "notify"} <= set(states)
+    assert {*STEPS, "extract 2021-01", "extract 2021-02", "reload", "verify", "notify"} <= set(states)
     assert pipeline.mlflow.get_model_version(MODEL, "1").tags["decision"] == "promoted"
 
 
@@ -99,7 +99,7 @@ def test_the_same_training_again_is_refused_and_takes_extraction_and_features_fr
 
     assert "does not beat the champion's" in run["state"]["message"]
     states = pipeline.states(run)
-    assert [states[name] for name in ("extract-2021-01", "extract-2021-02", "features")] == ["Cached"] * 3
+    assert [states[name] for name in ("extract 2021-01", "extract 2021-02", "features")] == ["Cached"] * 3
     assert "reload" not in states
     assert pipeline.served() == pipeline.alias("champion") == before
     challenger = pipeline.alias("challenger")

@@ -33,7 +33,7 @@ def test_the_report_says_what_happened_and_links_to_mlflow() -> None:
     assert "http://mlflow.example/#/experiments/3/runs/abc" in text
     assert "http://mlflow.example/#/models/trip-duration/versions/7" in text
     assert "| holdout | 5.432 | 5.432 | 5.432 | 5.432 |" in text
-    assert "88.7% of the holdout lies in the promised 90% interval (-6.1 to +9.3)" in text
+    assert "88.7% of the holdout lies in the promised 90% interval (-6.1 to +9.3 minutes)" in text
     assert "| duration_under_1_minute | 2,577 |" in text
 
 

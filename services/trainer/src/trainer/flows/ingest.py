@@ -75,7 +75,12 @@ def newest_month(name: SourceName, tlc_location: str | None, service: Service) -
     return month_source(name, tlc_location).newest(service, datetime.now(UTC).date())
 
 
-@task(cache_policy=NO_CACHE, retry_condition_fn=UNLESS_PERMANENT, **RETRIES)
+@task(
+    cache_policy=NO_CACHE,
+    retry_condition_fn=UNLESS_PERMANENT,
+    task_run_name="find newest {service} months",
+    **RETRIES,
+)
 def find_newest_months(name: SourceName, tlc_location: str | None, service: Service) -> list[Month]:
     """The newest months that the source has, in order."""
     return last_months(newest_month(name, tlc_location, service), DEFAULT_MONTHS)
@@ -94,7 +99,7 @@ def _fetch(name: SourceName, tlc_location: str | None, service: Service, month: 
     return ingestion.fetch(month_source(name, tlc_location), service, month, into)
 
 
-@task(cache_policy=NO_CACHE, **RETRIES)
+@task(cache_policy=NO_CACHE, task_run_name="look up {service} {month}", **RETRIES)
 def find_load(name: SourceName, service: Service, month: Month, file: MonthFile) -> Load | None:
     """What was loaded from the same file before."""
     with connected_warehouse() as connection:
@@ -114,7 +119,7 @@ def load_trips(name: SourceName, service: Service, month: Month, file: MonthFile
     return load
 
 
-@task(cache_policy=NO_CACHE)
+@task(cache_policy=NO_CACHE, task_run_name="report rejections")
 def report_rejections(loads: Sequence[Load]) -> None:
     """The table of rejected rows in the Prefect UI."""
     create_table_artifact(

@@ -51,7 +51,7 @@ class Report:
             _table(["split", *FIGURES.values()], [_row(split, metrics) for split in SPLITS]),
             f"Always saying the mean: holdout RMSE {metrics['holdout_rmse_of_the_mean']:.3f}. "
             f"{metrics['holdout_interval_coverage']:.1%} of the holdout lies in the promised "
-            f"{interval.coverage:.0%} interval ({interval.lower:+.1f} to {interval.upper:+.1f}).",
+            f"{interval.coverage:.0%} interval ({interval.lower:+.1f} to {interval.upper:+.1f} minutes).",
             "## Data",
             f"Months {self.plan}: {trips.training.rows:,} trips to learn from, {trips.holdout.rows:,} to be judged on.",
             _table(["left out because", "trips"], [[why, f"{count:,}"] for why, count in trips.left_out.items()])

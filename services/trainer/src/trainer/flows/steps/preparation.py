@@ -22,7 +22,7 @@ VALIDATION_SHARE = 0.15
 """Of the training rows, the latest: early stopping watches them, and the interval is calibrated on them."""
 
 
-@task(name="extract", task_run_name="extract-{month}", result_serializer=ParquetSerializer(), **RETRIES, **CACHED)
+@task(name="extract", task_run_name="extract {month}", result_serializer=ParquetSerializer(), **RETRIES, **CACHED)
 def extract(source: SourceName, service: Service, month: MonthText, load: str) -> pa.Table:  # noqa: ARG001
     """One month's trips out of the warehouse.
 
@@ -35,7 +35,7 @@ def extract(source: SourceName, service: Service, month: MonthText, load: str) -
     return table
 
 
-@task(name="checkpoint", task_run_name="checkpoint-{name}", cache_policy=NO_CACHE, **RETRIES)
+@task(name="checkpoint", task_run_name="checkpoint {name}", cache_policy=NO_CACHE, **RETRIES)
 def checkpoint(name: str, tables: list[pa.Table]) -> Checkpoint:
     """Tables as one Parquet file on the shared volume, which later steps, and people, read."""
     written = write_checkpoint(settings().storage, pa.concat_tables(tables))
