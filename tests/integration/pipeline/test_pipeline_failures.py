@@ -91,6 +91,8 @@ def test_a_version_that_the_service_refuses_loses_the_alias_again(pipeline: Pipe
     assert "token" in run.stderr
     assert pipeline.alias("champion") == before
     assert pipeline.served() == before
+    candidate = max(pipeline.mlflow.search_model_versions(f"name = '{MODEL}'"), key=lambda found: int(found.version))
+    assert candidate.tags["decision"] == "taken back"
     newest = pipeline.mlflow.search_runs([pipeline.mlflow.get_experiment_by_name(MODEL).experiment_id], max_results=1)[
         0
     ]

@@ -100,3 +100,14 @@ def test_results_and_failures_are_sent_to_the_configured_webhook(
     assert "/#/experiments/" in finished["text"]
     assert failed["title"].startswith("Flow train failed")
     assert "must come after the last training month" in failed["text"]
+
+
+def test_a_message_that_cannot_be_sent_does_not_fail_the_training(pipeline: Pipeline, champion: str) -> None:
+    environment = {**pipeline.stack.environment("prefect-worker"), "TRAINER_NOTIFY_BLOCK": "custom-webhook/nowhere"}
+    program = "from trainer.flows.train import train\ntrain(months='2021-01', boosting={'max_rounds': 2})"
+    ended = subprocess.run(
+        [sys.executable, "-c", program], env=environment, check=False, timeout=240, capture_output=True, text=True
+    )
+
+    assert ended.returncode == 0
+    assert "Unable to find block document named nowhere" in ended.stderr + ended.stdout

@@ -2,7 +2,7 @@
 
 from prefect.blocks.notifications import CustomWebhookNotificationBlock
 
-WEBHOOK_BLOCK = "custom-webhook/training"
+from trainer.rollout.notification import WEBHOOK_BLOCK
 
 
 def save_webhook(url: str) -> None:

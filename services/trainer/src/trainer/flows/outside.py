@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 from trainer.data.warehouse import Connection, connect
 from trainer.registry.champion import Registry
 from trainer.registry.runs import TrainingRun, client
+from trainer.rollout.notification import WEBHOOK_BLOCK
 from trainer.rollout.service import ModelService
 from trainer.settings import Settings
 
@@ -39,6 +40,11 @@ def training_run(run_id: str) -> TrainingRun:
 
 def start_training_run(experiment: str, name: str, tags: Mapping[str, str]) -> TrainingRun:
     return TrainingRun.start(client(settings().mlflow_tracking_uri), experiment, name, tags)
+
+
+def notification_block() -> str | None:
+    """The Prefect block that results go to, as ``type/name``, if one is configured."""
+    return settings().notify_block or (WEBHOOK_BLOCK if settings().notify_webhook_url else None)
 
 
 def model_service() -> ModelService:

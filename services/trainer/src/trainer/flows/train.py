@@ -19,7 +19,13 @@ from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
 from trainer.flows.handover import Candidate, Decision, FeatureSet
 from trainer.flows.ingest import ingest, newest_month
-from trainer.flows.outside import connected_warehouse, kept_folders, settings, start_training_run
+from trainer.flows.outside import (
+    connected_warehouse,
+    kept_folders,
+    notification_block,
+    settings,
+    start_training_run,
+)
 from trainer.flows.plan import Plan, plan_months
 from trainer.flows.report import Report
 from trainer.flows.steps.model import evaluate, register
@@ -28,7 +34,7 @@ from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, promote, reload, restore, verify
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
-from trainer.rollout.notification import configured_block, send
+from trainer.rollout.notification import send
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
@@ -36,7 +42,7 @@ DEFAULT_BOOSTING = Boosting()
 
 def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
     """Sends a notification of a run that failed or crashed, if one is configured."""
-    block = configured_block(settings())
+    block = notification_block()
     if block:
         send(block, f"Flow {flow.name} failed: run {flow_run.name}", state.message or state.name or "no reason given")
 
@@ -78,7 +84,8 @@ def train(
             _roll_out(decision, candidate, found)
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
-    notify(report.subject, report.summary)
+    # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
+    notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
 
 
@@ -116,7 +123,10 @@ def _prepare(months: list[Load]) -> FeatureSet:
         for load in months
     ]
     *training, holdout = [table.result() for table in tables]
-    return features(clean(checkpoint("training", training), checkpoint("holdout", [holdout])))
+    trips = clean(checkpoint("training", training), checkpoint("holdout", [holdout]))
+    found = features(trips)
+    # the cache may know of files that a person has removed
+    return found if found.contract_path.is_file() else features.with_options(refresh_cache=True)(trips)
 
 
 @contextmanager
@@ -149,6 +159,6 @@ def _roll_out(decision: Decision, candidate: Candidate, found: FeatureSet) -> No
     try:
         reload(decision.version)
         verify(decision.version, candidate, found)
-    except Exception:
-        restore(MODEL_NAME, decision.champion_before)
+    except Exception as error:
+        restore(MODEL_NAME, decision.version, decision.champion_before, str(error))
         raise

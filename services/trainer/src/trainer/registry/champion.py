@@ -47,6 +47,9 @@ class Registry:
         else:
             self.give_alias(CHAMPION, version)
 
+    def tags(self, version: str) -> dict[str, str]:
+        return dict(self.mlflow.get_model_version(self.model, version).tags)
+
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
             self.mlflow.set_model_version_tag(self.model, version, name, value)

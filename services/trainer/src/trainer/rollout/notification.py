@@ -4,19 +4,14 @@ from typing import Protocol, cast
 
 from prefect.blocks.core import Block
 
-from trainer.deployment.notification import WEBHOOK_BLOCK
-from trainer.settings import Settings
+WEBHOOK_BLOCK = "custom-webhook/training"
+"""The block that the setting of a webhook makes."""
 
 
 class Notifier(Protocol):
     """Slack, Teams, Discord, a webhook, …: Prefect's notification blocks."""
 
     def notify(self, body: str, subject: str | None = None) -> object: ...
-
-
-def configured_block(settings: Settings) -> str | None:
-    """The block that results go to, as ``type/name``."""
-    return settings.notify_block or (WEBHOOK_BLOCK if settings.notify_webhook_url else None)
 
 
 def send(block: str, subject: str, body: str) -> None:

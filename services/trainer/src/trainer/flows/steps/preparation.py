@@ -1,5 +1,7 @@
 """From the warehouse to the matrices that boosters see."""
 
+from collections import Counter
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 from prefect import get_run_logger, task
@@ -46,14 +48,14 @@ def checkpoint(name: str, tables: list[pa.Table]) -> Checkpoint:
 @task(name="clean", task_run_name="clean", cache_policy=NO_CACHE)
 def clean(training: Checkpoint, holdout: Checkpoint) -> CleanTrips:
     """Trips that a model can learn from and be judged on."""
-    left_out: dict[str, int] = {}
+    left_out: Counter[str] = Counter()
     kept = []
     for raw in (training, holdout):
         table, reasons = clean_trips(pq.read_table(raw.path))
         kept.append(write_checkpoint(settings().storage, table))
-        left_out = {reason: left_out.get(reason, 0) + reasons.get(reason, 0) for reason in {**left_out, **reasons}}
-    get_run_logger().info("kept %s rows; left out: %s", f"{kept[0].rows + kept[1].rows:,}", left_out or "none")
-    return CleanTrips(training=kept[0], holdout=kept[1], left_out=left_out)
+        left_out.update(reasons)
+    get_run_logger().info("kept %s rows; left out: %s", f"{kept[0].rows + kept[1].rows:,}", dict(left_out) or "none")
+    return CleanTrips(training=kept[0], holdout=kept[1], left_out=dict(left_out))
 
 
 @task(name="features", task_run_name="features", result_serializer="json", **CACHED)

@@ -11,11 +11,11 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
-from trainer.flows.outside import model_service, registry, settings
+from trainer.flows.outside import model_service, notification_block, registry
 from trainer.flows.retrying import RETRIES, unless
 from trainer.modelling.champion import compare
 from trainer.registry.champion import CHALLENGER, CHAMPION, Registry
-from trainer.rollout.notification import configured_block, send
+from trainer.rollout.notification import send
 from trainer.rollout.service import NotServed, ReloadRefused
 
 VERIFIED_ROWS = 100
@@ -28,10 +28,14 @@ def promote(registered: Registered, candidate: Candidate, found: FeatureSet) -> 
     """Champion if there is none or if it is better on the same holdout rows; challenger otherwise."""
     versions = registry(registered.model)
     before = versions.version_of(CHAMPION)
-    if before == registered.version:
-        return Decision(version=registered.version, promoted=True, champion_before=None, reason="is champion already")
+    if before == registered.version:  # an earlier try moved the alias and didn't live to say so
+        tags = versions.tags(before)
+        return Decision(
+            version=before, promoted=True, champion_before=tags["champion_before"] or None, reason=tags["reason"]
+        )
     better, reason = (True, "first model") if before is None else judge(versions, before, candidate, found)
-    versions.tag(registered.version, {"decision": "promoted" if better else "refused", "reason": reason})
+    decision = "promoted" if better else "refused"
+    versions.tag(registered.version, {"decision": decision, "reason": reason, "champion_before": before or ""})
     versions.give_alias(CHAMPION if better else CHALLENGER, registered.version)
     get_run_logger().info("version %s is %s: %s", registered.version, CHAMPION if better else CHALLENGER, reason)
     return Decision(version=registered.version, promoted=better, champion_before=before, reason=reason)
@@ -42,9 +46,9 @@ def judge(versions: Registry, champion: str, candidate: Candidate, found: Featur
     with TemporaryDirectory() as folder:
         try:
             serving = versions.download(champion, Path(folder))
+            comparison = compare(load(candidate.bundle), serving, pq.read_table(found.trips.holdout.path))
         except ContractError as error:
             return True, f"the champion, version {champion}, can't be used: {error}"
-    comparison = compare(load(candidate.bundle), serving, pq.read_table(found.trips.holdout.path))
     return comparison.better, str(comparison)
 
 
@@ -78,18 +82,21 @@ def verify(version: str, candidate: Candidate, found: FeatureSet) -> None:
 
 
 @task(name="restore", task_run_name="restore", cache_policy=NO_CACHE, **RETRIES)
-def restore(model: str, champion_before: str | None) -> None:
-    """Puts alias and service back to what they were before a roll-out that failed."""
-    registry(model).restore_champion(champion_before)
+def restore(model: str, version: str, champion_before: str | None, reason: str) -> None:
+    """Puts alias and service back to what they were before the roll-out of ``version`` failed."""
+    versions = registry(model)
+    versions.restore_champion(champion_before)
+    versions.tag(version, {"decision": "taken back", "reason": reason})
     get_run_logger().warning("alias champion restored to %s", champion_before)
     if champion_before is not None:
         model_service().reload(champion_before)
 
 
-@task(name="notify", task_run_name="notify", cache_policy=NO_CACHE, **RETRIES)
+# a block that isn't there won't be in a moment
+@task(name="notify", task_run_name="notify", cache_policy=NO_CACHE, retry_condition_fn=unless(ValueError), **RETRIES)
 def notify(subject: str, body: str) -> None:
     """Sends the result through the configured block, if there is one."""
-    block = configured_block(settings())
+    block = notification_block()
     if block is None:
         get_run_logger().info("no notification is configured")
         return
