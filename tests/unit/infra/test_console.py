@@ -33,6 +33,12 @@ def test_nothing_chosen_leaves_everything_to_the_deployment() -> None:
     assert Choices.read({"SOURCE": "", "DATA": " ", "MONTHS": ""}).parameters() == {}
 
 
+def test_a_tilde_in_data_is_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "taxi").mkdir()
+    assert Choices.read({"DATA": "~/taxi"}).folder == tmp_path / "taxi"
+
+
 def test_a_folder_is_handed_on_by_its_full_name_and_means_real_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -57,8 +57,8 @@ class Choices:
 
     @property
     def folder(self) -> Path | None:
-        """The data's folder, absolute; None for a URL or for no data."""
-        return None if not self.data or "://" in self.data else Path(self.data).resolve()
+        """The data's folder, absolute; None for a URL or for no data. No shell expands the tilde in ``DATA=~/taxi``."""
+        return None if not self.data or "://" in self.data else Path(self.data).expanduser().resolve()
 
     @property
     def location(self) -> str:
