@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 import requests
 from pipelines import MODEL, Pipeline
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.states import Pending
+from trainer.deployment.first_training import start_first_training
 
 Messages = Queue[dict[str, Any]]
 
@@ -79,6 +83,23 @@ def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pip
 
     assert after["id"] == before["id"]
     assert [(entry["schedule"]["cron"], entry["active"]) for entry in after["schedules"]] == [("30 2 * * 1", False)]
+
+
+def test_a_first_training_that_lost_its_worker_is_ended_and_started_again(pipeline: Pipeline) -> None:
+    found = deployment(pipeline)
+    api = pipeline.stack.url("prefect-server") + "/api"
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as prefect:
+        # as a worker leaves it that is stopped just when it has taken the run
+        orphan = prefect.create_flow_run_from_deployment(found["id"], state=Pending(), tags=["first-training"]).id
+        started = start_first_training(f"train/{MODEL}", prefect)
+        assert started is not None
+        again = start_first_training(f"train/{MODEL}", prefect)
+        prefect.delete_flow_run(started)
+        ended = prefect.read_flow_run(orphan).state
+
+    assert ended is not None
+    assert ended.is_crashed()
+    assert again is None
 
 
 def test_results_and_failures_are_sent_to_the_configured_webhook(

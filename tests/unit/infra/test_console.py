@@ -59,12 +59,25 @@ def test_a_url_is_handed_on_as_it_is() -> None:
 
 @pytest.mark.parametrize(
     "variables",
-    [{"SOURCE": "csv"}, {"DATA": "/no/such/folder"}, {"MONTHS": "2021-13"}, {"MONTHS": "2021"}, {"HOLDOUT": "a..b"}],
+    [
+        {"SOURCE": "csv"},
+        {"DATA": "/no/such/folder"},
+        {"MONTHS": "2021-13"},
+        {"MONTHS": "2021"},
+        {"MONTHS": "2021-03..2021-01"},
+        {"HOLDOUT": "a..b"},
+    ],
 )
 def test_a_bad_choice_is_named(variables: dict[str, str]) -> None:
     (name,) = variables
     with pytest.raises(BadChoice, match=f"^{name}="):
         Choices.read(variables)
+
+
+@pytest.mark.parametrize("holdout", ["2021-01", "2021-02", "2021-03"])
+def test_a_holdout_that_training_would_see_is_refused(holdout: str) -> None:
+    with pytest.raises(BadChoice, match=f"HOLDOUT={holdout}: allowed is a month after 2021-03"):
+        Choices.read({"MONTHS": "2021-02..2021-03", "HOLDOUT": holdout})
 
 
 def test_every_placeholder_becomes_a_secret_of_its_own(tmp_path: Path) -> None:

@@ -318,7 +318,7 @@ async def test_openapi_is_true_of_the_other_calls(client: httpx.AsyncClient) -> 
 
 
 async def test_the_docs_page_takes_all_its_files_from_the_service(client: httpx.AsyncClient) -> None:
-    page = await client.get("/docs")
+    page = await client.get("/", follow_redirects=True)
     needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
 
     assert page.status_code == 200

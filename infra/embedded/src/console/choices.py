@@ -54,6 +54,12 @@ class Choices:
             raise BadChoice("MONTHS", self.months, "a month such as 2021-01, or a range such as 2021-01..2021-03")
         if self.holdout and not re.fullmatch(MONTH, self.holdout):
             raise BadChoice("HOLDOUT", self.holdout, "a month such as 2021-02")
+        # months in this form are in order as texts
+        first, last = self.months[:7], self.months[-7:]
+        if last < first:
+            raise BadChoice("MONTHS", self.months, "a range that ends after it begins")
+        if self.months and self.holdout and self.holdout <= last:
+            raise BadChoice("HOLDOUT", self.holdout, f"a month after {last}, the last that trains")
 
     @property
     def folder(self) -> Path | None:

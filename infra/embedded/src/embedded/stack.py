@@ -185,7 +185,7 @@ class Stack:
 
     def _choose_port(self, name: str) -> int:
         usual = 0 if self._any_ports else int(self._variables.get(port_variable(name)) or BY_NAME[name].port)
-        preferred = self.state.ports.get(name, usual)
+        preferred = usual or self.state.ports.get(name, 0)
         chosen = ports.choose(preferred)
         if preferred and chosen != preferred:
             self._report.note(f"port {preferred} is in use: {name} gets {chosen}")

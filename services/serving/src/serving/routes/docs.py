@@ -5,7 +5,7 @@ from importlib.resources import files
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.staticfiles import StaticFiles
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, RedirectResponse
 
 FILES = "/docs/files"
 
@@ -13,6 +13,10 @@ FILES = "/docs/files"
 def add(app: FastAPI) -> None:
     """Serves Swagger UI at ``/docs``; the package fastapi-offline carries its files."""
     app.mount(FILES, StaticFiles(directory=str(files("fastapi_offline") / "static")))
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> RedirectResponse:
+        return RedirectResponse("/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:

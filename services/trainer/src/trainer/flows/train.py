@@ -105,13 +105,13 @@ def _plan(
 
 
 def _loaded(origin: SourceName, tlc_location: str | None, service: Service, plan: Plan) -> list[Load]:
-    """The plan's months in the warehouse, the absent ones ingested first."""
+    """The plan's months in the warehouse, the absent ones ingested first; all, if a place to look is named."""
     wanted = [*plan.training, plan.holdout]
     with connected_warehouse() as connection:
         present = {load.month for load in loads(connection, origin, service, wanted)}
-    absent = [str(month) for month in wanted if month not in present]
-    if absent:
-        ingest(source=origin, tlc_location=tlc_location, service=service, months=absent)
+    due = [str(month) for month in wanted if tlc_location or month not in present]
+    if due:
+        ingest(source=origin, tlc_location=tlc_location, service=service, months=due)
     with connected_warehouse() as connection:
         return loads(connection, origin, service, wanted)
 
