@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from contract import Contract, Rows
+from contract import Contract, Output, Rows
+from contract.fields import Category
+from contract.operations import CategoryCode, Lookup
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -57,6 +59,23 @@ def test_a_request_gives_the_same_bits_as_its_row_in_a_column_batch(
     assert batch.dtype == np.float32
     assert single.tobytes() == batch.tobytes()
     assert bikes.compiled.rows(parsed).tobytes() == batch.tobytes()
+    assert np.array([bikes.compiled.values(row) for row in parsed], np.float32).tobytes() == batch.tobytes()
+    assert all(type(value) is float for row in parsed for value in bikes.compiled.values(row))
+
+
+@given(many=st.lists(st.sampled_from([-1.0, -0.0, 0.0, 1.0]), min_size=1))
+def test_a_negative_zero_is_the_category_zero(many: list[float]) -> None:
+    contract = Contract(
+        name="signs",
+        fields=[Category(name="sign", description="Sign", example=0, values=[-1, 0, 1])],
+        features=[CategoryCode(name="code", field="sign"), Lookup(name="mean", field="sign", table=[1.0, None, 2.0])],
+        output=Output(name="x", unit="y"),
+    )
+    rows = [{"sign": value} for value in many]
+    batch = contract.matrix(pa.table({"sign": many}))
+
+    assert contract.compiled.rows(rows).tobytes() == batch.tobytes()
+    assert np.concatenate([contract.row(row) for row in rows]).tobytes() == batch.tobytes()
 
 
 @given(moment=times)

@@ -7,19 +7,26 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
-from contract import Contract
+import xgboost
+from contract import Contract, Golden, Output, Rows, booster, bundle
+from contract.fields import Category, Number, Timestamp
+from contract.operations import Cross, Difference, Identity, Ratio
+from pydantic_core import to_json
 from serving.coordinator import Coordinator
 from serving.errors import FileNotInRegistry, NoChampion, RegistryUnreachable, VersionNotFound
 from serving.follower import Follower
 from serving.listener import listening
-from serving.metrics import Metrics
+from serving.observe.metrics import Metrics
+from serving.predictions import Served
 from serving.registry import ModelVersion
 from serving.replica import Replica
 from serving.slot import Slot
-from serving.store import ModelStore
+from serving.store import ModelStore, Record
 
 MODEL = "bike-demand"
 
@@ -148,3 +155,55 @@ async def workers(pids: list[int], registry: FolderRegistry, run_dir: Path, tmp_
         for slot in slots:
             await stack.enter_async_context(listening(run_dir, slot))
         yield Workers(replica, slots, coordinator, follower, store, metrics)
+
+
+@pytest.fixture(scope="session")
+def bikes(bundles: dict[str, Path]) -> Served:
+    """The first version, served."""
+    return _served(booster.load(bundles["1"]), "1")
+
+
+@pytest.fixture(scope="session")
+def parcels(tmp_path_factory: pytest.TempPathFactory) -> Served:
+    """A model with what ``bikes`` lacks: texts, features of several fields, and no interval."""
+    contract = Contract(
+        name="parcel-price",
+        fields=[
+            Category(name="carrier", description="Carrier", example="post", values=["post", "bike", "drone"]),
+            Category(name="size", description="Size", example=3, values=[1, 3, 9], unknown="missing"),
+            Number(name="weight", description="Weight", example=2.5, minimum=0),
+            Number(name="volume", description="Volume", example=4.0, required=False, default=1.0),
+            Timestamp(name="sent_at", description="Sent", example="2024-05-01T08:00:00"),
+            Timestamp(name="due_at", description="Due", example="2024-05-02T08:00:00", required=False),
+        ],
+        features=[
+            Cross(name="carrier_size", left="carrier", right="size"),
+            Ratio(name="density", left="weight", right="volume"),
+            Difference(name="seconds", left="due_at", right="sent_at"),
+            Identity(name="weight", field="weight"),
+        ],
+        output=Output(name="price", unit="euro"),
+    )
+    rows = [
+        {
+            "carrier": ["post", "bike", "drone"][n % 3],
+            "size": [1, 3, 9, 7][n % 4],
+            "weight": n / 7,
+            "volume": None if n % 5 == 0 else float(n % 4),
+            "sent_at": f"2024-05-{1 + n % 28:02}T{n % 24:02}:00:00",
+            "due_at": None if n % 6 == 0 else f"2024-05-{1 + (n * 7) % 28:02}T12:30:00.250000",
+        }
+        for n in range(80)
+    ]
+    features = contract.compiled.rows(Rows(contract).parse_batch(to_json({"rows": rows})))
+    outcome = np.array([n % 11 for n in range(80)], dtype=np.float32)
+    trained = xgboost.train({"max_depth": 4, "nthread": 1}, xgboost.DMatrix(features, outcome), num_boost_round=10)
+    folder = tmp_path_factory.mktemp("parcels")
+    golden = Golden(rows=rows, predictions=[float(value) for value in trained.inplace_predict(features)])
+    bundle.write(folder, contract, bytes(trained.save_raw("ubj")), golden)
+    return _served(booster.load(folder), "7")
+
+
+def _served(model: booster.LoadedModel, version: str) -> Served:
+    record = Record(name=model.contract.name, version=version, run_id=f"run-{version}", metrics={})
+    return Served(model, record, version, 1, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""The HTTP interface, through ASGI, with a real model and a registry of folders."""
+"""The HTTP interface, over real connections, with a real model and a registry of folders."""
 
 import json
 import re
@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 from contract import Contract, booster
 from pydantic import SecretStr
-from serving.composition import compose
 from serving.settings import Settings
+from serving_servers import listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 AUTHORIZED = {"Authorization": "Bearer secret"}
@@ -30,14 +30,17 @@ def settings(tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
         max_body_bytes=4000,
         max_batch_rows=30,
         poll_seconds=3600,
+        batch_processes=0,
     )
 
 
-@pytest.fixture
-async def client(settings: Settings, registry: Any) -> AsyncIterator[httpx.AsyncClient]:
-    app = compose(settings, registry)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as found:
+@pytest.fixture(params=["direct", "asgi"])
+async def client(
+    request: pytest.FixtureRequest, settings: Settings, registry: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of a real server: every test here runs with the short way of ``/predict`` and without it."""
+    chosen = settings.model_copy(update={"direct": request.param == "direct"})
+    async with listening(chosen, registry) as address, httpx.AsyncClient(base_url=address) as found:
         yield found
 
 
@@ -140,28 +143,6 @@ async def test_another_content_type_is_refused(served: httpx.AsyncClient) -> Non
     assert accepted.status_code == 200
 
 
-async def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read(served: httpx.AsyncClient) -> None:
-    async def unread() -> AsyncIterator[bytes]:
-        pytest.fail("the body was read")
-        yield b""
-
-    response = await served.post("/predict", content=unread(), headers={"Content-Length": "4001"})
-    assert "4000 bytes" in assert_problem(response, 413, "body-too-large")["detail"]
-
-
-async def test_an_endless_body_is_cut_at_the_limit(served: httpx.AsyncClient) -> None:
-    read = 0
-
-    async def endless() -> AsyncIterator[bytes]:
-        nonlocal read
-        while True:
-            read += 1000
-            assert read < 10_000
-            yield b" " * 1000
-
-    assert_problem(await served.post("/predict/batch", content=endless()), 413, "body-too-large")
-
-
 async def test_a_batch_of_too_many_rows_is_refused(served: httpx.AsyncClient) -> None:
     assert (await served.post("/predict/batch", json={"rows": [ROW] * 30})).status_code == 200
     response = await served.post("/predict/batch", json={"rows": [ROW] * 31})
@@ -249,7 +230,7 @@ async def test_a_failure_of_the_service_tells_no_details(
     def fail(*_: object) -> None:
         raise ZeroDivisionError("internal wiring")
 
-    monkeypatch.setattr("serving.predictions.predict", fail)
+    monkeypatch.setattr("serving.predictions.one", fail)
     assert "wiring" not in json.dumps(assert_problem(await served.post("/predict", json=ROW), 500, "internal-error"))
 
 
@@ -278,11 +259,8 @@ async def test_the_last_model_is_served_at_the_next_start_without_registry(
 ) -> None:
     before = (await served.post("/predict", json=ROW)).json()
     registry.reachable = False
-    app = compose(settings, registry)
-    async with app.router.lifespan_context(app):
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://x") as client:
-            after = (await client.post("/predict", json=ROW)).json()
+    async with listening(settings, registry) as address, httpx.AsyncClient(base_url=address) as client:
+        after = (await client.post("/predict", json=ROW)).json()
     assert after["prediction"] == before["prediction"]
 
 

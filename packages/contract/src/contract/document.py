@@ -5,10 +5,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pydantic import Field, ValidationError, model_validator
 
@@ -16,6 +15,9 @@ from contract.errors import FieldProblem, InvalidInput, MalformedContract, Newer
 from contract.features import Features
 from contract.fields import AnyField, Document, RawField
 from contract.operations import AnyOperation
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 FORMAT_VERSION = 1
 
@@ -91,7 +93,7 @@ class Contract(Document):
         """Features of one validated row (``contract.rows``), float32 of shape (1, number of features)."""
         return self.compiled.row(values)
 
-    def matrix(self, table: pa.Table) -> NDArray[np.float32]:
+    def matrix(self, table: "pa.Table") -> NDArray[np.float32]:
         """Features of a table with the raw fields as columns, float32 of shape (n, number of features).
 
         Columns that are no field are ignored, so that a table may hold the outcome too; an optional field may have
@@ -100,13 +102,15 @@ class Contract(Document):
         Raises:
             InvalidInput: a required column is absent, or a value isn't allowed.
         """
+        from contract import columns  # pyarrow is loaded by those only who have columns
+
         absent = [f for f in self.fields if f.required and f.name not in table.column_names]
         if absent:
             raise InvalidInput(
                 [FieldProblem(field.name, "is missing: no such column", field.allowed) for field in absent]
             )
         encoded = {
-            field.name: field.encode_column(table[field.name])
+            field.name: columns.encode_column(field, table[field.name])
             if field.name in table.column_names
             else np.full(table.num_rows, field.missing)
             for field in self.fields

@@ -2,26 +2,25 @@
 
 Every field encodes to float64, missing to NaN: a category to its position in the vocabulary, a timestamp to whole
 seconds of wall-clock time since 1970-01-01, a number to itself. ``encode`` takes one value that validation has passed,
-``encode_column`` an Arrow column that it checks itself; both give the same bits.
+``encode_all`` many, ``contract.columns`` an Arrow column that it checks itself; all give the same bits.
 """
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from contract.errors import FieldProblem, InvalidInput
+from contract.errors import FieldProblem
 
 Column = NDArray[np.float64]
 
-EPOCH_ORDINAL = datetime(1970, 1, 1).toordinal()
+EPOCH = datetime(1970, 1, 1)
 LARGEST = 1e37
 """Bound of an unbounded number: what two of them give when subtracted still fits float32."""
 
@@ -34,8 +33,8 @@ class Document(BaseModel):
 
 def seconds(moment: datetime) -> float:
     """Whole seconds of wall-clock time since 1970-01-01T00:00:00; fractions are cut off."""
-    days = moment.toordinal() - EPOCH_ORDINAL
-    return float(days * 86_400 + moment.hour * 3_600 + moment.minute * 60 + moment.second)
+    since = moment - EPOCH
+    return float(since.days * 86_400 + since.seconds)
 
 
 class RawField(Document, ABC):
@@ -64,9 +63,21 @@ class RawField(Document, ABC):
     def encode(self, value: Any) -> float:
         """One valid, non-null value as a number."""
 
-    @abstractmethod
-    def _encode_present(self, column: pa.Array) -> Column:
-        """A column without nulls, float64 of shape (n,); NaN where the value isn't allowed."""
+    @property
+    def encoder(self) -> Callable[[Any], float]:
+        """``encode`` for a request's path: the same numbers by the shortest way."""
+        return self.encode
+
+    def encode_all(self, values: Sequence[Any]) -> Column:
+        """Valid values, null or absent ones as None, as float64 of shape (n,)."""
+        encoded = self._encode_valid(values)
+        if not math.isnan(self.missing):
+            encoded[np.fromiter((value is None for value in values), bool, len(values))] = self.missing
+        return encoded
+
+    def _encode_valid(self, values: Sequence[Any]) -> Column:
+        """As ``encode_all``, with NaN for None."""
+        return np.array(values, dtype=np.float64)
 
     @cached_property
     def missing(self) -> float:
@@ -75,34 +86,6 @@ class RawField(Document, ABC):
 
     def _parsed(self, literal: Any) -> Any:
         return literal
-
-    def encode_column(self, column: pa.Array | pa.ChunkedArray) -> Column:
-        """An Arrow column as float64 of shape (n,); null and NaN are missing.
-
-        Raises:
-            InvalidInput: naming the first row whose value the field doesn't allow, or a column of another type.
-        """
-        whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-        if pa.types.is_dictionary(whole.type):
-            whole = whole.dictionary_decode()
-        null = np.asarray(pc.is_null(whole, nan_is_null=True))
-        if self.required and null.any():
-            raise InvalidInput([self.problem("is missing", int(np.argmax(null)))])
-        present = whole if not null.any() else whole.filter(pa.array(~null))
-        try:
-            encoded = self._encode_present(present)
-        except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-            raise InvalidInput([self.problem(f"can't be read from a column of {whole.type}: {error}")]) from error
-        refused = np.isnan(encoded) if self._refuses_unknown else np.zeros(0, dtype=bool)
-        if refused.any():
-            at = int(np.argmax(refused))
-            row = int(np.flatnonzero(~null)[at])
-            raise InvalidInput([self.problem(f"is {present[at].as_py()!r}", row)])
-        result = np.full(len(whole), self.missing)
-        result[~null] = encoded
-        return result
-
-    _refuses_unknown: ClassVar[bool] = True
 
     def problem(self, problem: str, row: int | None = None) -> FieldProblem:
         return FieldProblem(self.name, problem, self.allowed, row)
@@ -124,12 +107,9 @@ class Ranged(RawField):
     def encode(self, value: Any) -> float:
         return float(value)
 
-    def _encode_present(self, column: pa.Array) -> Column:
-        if not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type) or pa.types.is_null(column.type)):
-            raise pa.ArrowTypeError("not a numeric type")
-        values = np.asarray(column.cast(pa.float64(), safe=False))
-        low, high = self.bounds
-        return np.where((values >= low) & (values <= high), values, math.nan)
+    @property
+    def encoder(self) -> Callable[[Any], float]:
+        return float
 
     def _range_in_words(self, kind: str) -> str:
         low, high = (None if bound is None else f"{bound:g}" for bound in (self.minimum, self.maximum))
@@ -161,9 +141,12 @@ class Integer(Ranged):
     def allowed(self) -> str:
         return self._range_in_words("a whole number")
 
-    def _encode_present(self, column: pa.Array) -> Column:
-        values = super()._encode_present(column)
-        return np.where(values == np.floor(values), values, math.nan)
+
+class Codes(dict[str | int, float]):
+    """Codes by value; of a value outside the vocabulary NaN, without becoming a key."""
+
+    def __missing__(self, value: str | int) -> float:
+        return math.nan
 
 
 class Category(RawField):
@@ -181,9 +164,9 @@ class Category(RawField):
         return self
 
     @cached_property
-    def codes(self) -> dict[str | int, float]:
+    def codes(self) -> "Codes":
         values: list[str | int] = [*self.values]
-        return {value: float(code) for code, value in enumerate(values)}
+        return Codes((value, float(code)) for code, value in enumerate(values))
 
     @property
     def of_numbers(self) -> bool:
@@ -206,18 +189,16 @@ class Category(RawField):
         return f"one of {shown}" if len(self.values) <= 12 else f"one of {shown} and {len(self.values) - 12} more"
 
     def encode(self, value: Any) -> float:
-        return self.codes.get(value, math.nan)
+        return self.codes[value]
 
     @property
-    def _refuses_unknown(self) -> bool:  # type: ignore[override]
-        return self.unknown == "reject"
+    def encoder(self) -> Callable[[Any], float]:
+        return self.codes.__getitem__
 
-    def _encode_present(self, column: pa.Array) -> Column:
-        kind = pa.int64() if self.of_numbers else pa.string()
-        if pa.types.is_integer(column.type) != self.of_numbers and not pa.types.is_floating(column.type):
-            raise pa.ArrowTypeError(f"the vocabulary is of {kind}")
-        codes = pc.index_in(column.cast(kind), value_set=pa.array(self.values, kind))
-        return np.asarray(codes.cast(pa.float64()).fill_null(math.nan))
+    def _encode_valid(self, values: Sequence[Any]) -> Column:
+        if self.span and self.unknown == "reject":
+            return super()._encode_valid(values) - self.span[0] + 0.0  # of -0.0 too, the code is 0.0
+        return np.fromiter(map(self.codes.__getitem__, values), np.float64, len(values))
 
 
 class Timestamp(RawField):
@@ -248,13 +229,12 @@ class Timestamp(RawField):
     def encode(self, value: Any) -> float:
         return seconds(value)
 
-    def _encode_present(self, column: pa.Array) -> Column:
-        if pa.types.is_timestamp(column.type) and column.type.tz is not None:
-            raise pa.ArrowTypeError("times with a zone are not local times")
-        ticks = np.asarray(column.cast(pa.timestamp("us")).cast(pa.int64()))
-        values = np.floor_divide(ticks, 1_000_000).astype(np.float64)
-        low, high = self.bounds
-        return np.where((values >= low) & (values <= high), values, math.nan)
+    def _encode_valid(self, values: Sequence[Any]) -> Column:
+        # ``seconds`` without its calls
+        return np.array(
+            [math.nan if v is None else (since := v - EPOCH).days * 86_400.0 + since.seconds for v in values],
+            dtype=np.float64,
+        )
 
 
 AnyField = Annotated[Number | Integer | Category | Timestamp, Field(discriminator="type")]

@@ -8,26 +8,26 @@ import json
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from contract.document import Contract
 from contract.errors import GoldenMismatch, InvalidInput, MalformedGolden
 from contract.fields import Document
-from contract.rows import Rows
+from contract.rows import Row, Rows
 
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Feature matrix of shape (n, k) to predictions of shape (n,)."""
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Predict = Callable[[Row], float]
+"""One validated row to its prediction."""
 
 RELATIVE_TOLERANCE = 1e-6
 """Eight units in the last place of float32: another processor may sum trees with other vector instructions."""
 
 
-def requests_of(contract: Contract, table: pa.Table) -> list[dict[str, Any]]:
+def requests_of(contract: Contract, table: "pa.Table") -> list[dict[str, Any]]:
     """Rows of a table as a client would send them: JSON values by field name, nulls left out."""
     names = [name for name in contract.by_name if name in table.column_names]
     return [
@@ -71,9 +71,9 @@ class Golden(Document):
         rows = Rows(contract)
         for position, (row, expected) in enumerate(zip(self.rows, self.predictions, strict=True)):
             try:
-                features = contract.row(rows.parse(json.dumps(row).encode()))
+                parsed = rows.parse(json.dumps(row).encode())
             except InvalidInput as error:
                 raise MalformedGolden(f"row {position}: {error}") from error
-            actual = float(predict(features)[0])
+            actual = predict(parsed)
             if not math.isclose(actual, expected, rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE):
                 raise GoldenMismatch(position, expected, actual)

@@ -64,6 +64,10 @@ class Operation(Document, ABC):
     def compile(self, fields: Mapping[str, RawField]) -> Callable[..., Values]:
         """The function from encoded inputs to the feature, for floats and columns alike."""
 
+    def compile_for_row(self, fields: Mapping[str, RawField]) -> Callable[..., float] | None:
+        """The same for floats only, by the shortest way; None if the feature is its one input as it is."""
+        return self.compile(fields)
+
 
 class _Unary(Operation):
     field: str
@@ -90,6 +94,9 @@ class Identity(_Unary):
     def compile(self, fields: Mapping[str, RawField]) -> Callable[..., Values]:
         return lambda x: x
 
+    def compile_for_row(self, fields: Mapping[str, RawField]) -> None:
+        return None
+
 
 class CategoryCode(_Unary):
     """The category's position in the vocabulary."""
@@ -99,6 +106,9 @@ class CategoryCode(_Unary):
 
     def compile(self, fields: Mapping[str, RawField]) -> Callable[..., Values]:
         return lambda x: x
+
+    def compile_for_row(self, fields: Mapping[str, RawField]) -> None:
+        return None
 
 
 class Hour(_Unary):
@@ -202,6 +212,10 @@ class Lookup(_Unary):
             return column[np.where(np.isnan(code), absent, code).astype(np.intp)]
 
         return look_up
+
+    def compile_for_row(self, fields: Mapping[str, RawField]) -> Callable[..., float]:
+        numbers = self._numbers
+        return lambda code: numbers[int(code) if code == code else -1]  # the last is for a missing category
 
 
 AnyOperation = Annotated[

@@ -116,7 +116,15 @@ def _value_schema(field: RawField) -> CoreSchema:
 
 
 def _number_schema(low: float, high: float, *, whole: bool) -> CoreSchema:
-    return core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high, multiple_of=1 if whole else None)
+    number = core_schema.float_schema(strict=True, allow_inf_nan=False, ge=low, le=high)
+    # not multiple_of: that allows for rounding, so 1e-42 would be a whole number
+    return core_schema.no_info_after_validator_function(_whole, number) if whole else number
+
+
+def _whole(value: float) -> float:
+    if not value.is_integer():
+        raise PydanticCustomError("not_whole", "is not a whole number")
+    return value
 
 
 def _known(field: Category, kind: CoreSchema) -> CoreSchema:
@@ -141,7 +149,7 @@ def _what_is_wrong(detail: ErrorDetails) -> str:
             return f"is {shown}, with an offset"
         case "finite_number":
             return f"is {shown}, not a finite number"
-        case "greater_than_equal" | "less_than_equal" | "multiple_of" | "category":
+        case "greater_than_equal" | "less_than_equal" | "not_whole" | "category":
             return f"is {shown}"
         case "datetime_parsing" | "datetime_from_date_parsing":
             return f"is {shown}, not a time"

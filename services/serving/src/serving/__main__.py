@@ -9,17 +9,15 @@ from logging.config import dictConfig
 from pathlib import Path
 
 import uvicorn
-from starlette.types import ASGIApp
 
-from serving import logs
+from serving import logs, worker
+from serving.batch import process
+from serving.batch.socket import BATCH_SOCKET, listen
 from serving.files import lock
 from serving.settings import Settings
-from serving.supervisor import Supervisor
+from serving.supervisor import Kind, Supervisor
 
 log = logging.getLogger("serving")
-
-KEEP_ALIVE_SECONDS = 75
-"""Longer than clients and proxies keep an idle connection, so that they close it and never write to a closed one."""
 
 
 def main() -> int:
@@ -41,32 +39,15 @@ def main() -> int:
 
 
 def _serve(settings: Settings, run_dir: Path) -> int:
-    # the workers are processes of their own: they learn by their environment where to meet
+    # the processes learn by their environment where to meet
     counters = run_dir / "metrics"
     counters.mkdir()
     os.environ["SERVING_RUN_DIR"] = str(run_dir)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counters)
-    config = uvicorn.Config(
-        "serving.__main__:worker",
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=settings.workers,
-        log_config=logs.config(settings.log_level),
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.shutdown_seconds,
-    )
-    return Supervisor(config, config.bind_socket()).run()
-
-
-def worker() -> ASGIApp:
-    """One worker's application, in the worker's process."""
-    # not above: the supervisor needs none of it, and prometheus_client looks at its environment when it is imported
-    from serving.composition import compose
-
-    return compose(Settings(), parent=os.getppid())
+    front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()
+    workers = Kind("worker", settings.workers, worker.work, front, settings.shutdown_seconds)
+    batches = Kind("batch process", settings.batch_processes, process.work, listen(run_dir / BATCH_SOCKET), 0)
+    return Supervisor([workers, batches]).run()
 
 
 if __name__ == "__main__":

@@ -8,19 +8,25 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import openapi, problems
+from serving.batch.lane import Lane
 from serving.coordinator import Coordinator
 from serving.description import Describer
-from serving.exchange import refusal
-from serving.metrics import Metrics
+from serving.errors import Overloaded
+from serving.exchange import Memory, refusal
 from serving.notes import NoteFile
+from serving.observe.metrics import Metrics
+from serving.observe.tracing import Tracing
+from serving.observe.watch import Observer, Watch
+from serving.peers import Peers
 from serving.problems import KINDS, Problem
-from serving.routes import docs, health, metrics, model, predict
+from serving.routes import docs, health, invocations, metrics, model, open_inference, predict
+from serving.routes.carrier import Carrier
 from serving.slot import Slot
-from serving.watch import Watch
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,11 @@ class Parts:
     describer: Describer
     notes: NoteFile
     metrics: Metrics
+    peers: Peers
+    observer: Observer
+    tracing: Tracing
+    lane: Lane
+    memory: Memory
     life: Callable[[], AbstractAsyncContextManager[None]]
     """Entered before the first request, left after the last."""
     model_name: str
@@ -55,14 +66,30 @@ class Service(FastAPI):
 
 def build(parts: Parts) -> Service:
     app = Service(parts)
+    carrier = Carrier(parts.slot, parts.lane, parts.memory, parts.metrics, parts.max_body_bytes)
     app.include_router(health.router(parts.slot, parts.notes))
-    app.include_router(predict.router(parts.slot, parts.metrics, parts.max_body_bytes, parts.max_batch_rows))
-    app.include_router(model.router(parts.coordinator, parts.describer, parts.reload_token))
-    app.include_router(metrics.router(parts.metrics))
+    app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.max_body_bytes))
+    app.include_router(invocations.router(parts.slot, carrier))
+    app.include_router(open_inference.router(parts.slot, carrier))
+    app.include_router(model.router(parts.coordinator, parts.describer, parts.memory, parts.reload_token))
+    app.include_router(metrics.router(parts.metrics, parts.peers))
     docs.add(app)
     _answer_errors(app, parts.metrics)
-    app.add_middleware(Watch, metrics=parts.metrics, paths=[*app.openapi()["paths"], "/docs", "/openapi.json"])
+    app.add_middleware(Watch, observer=parts.observer, tracing=parts.tracing)
     return app
+
+
+def shedding(parts: Parts) -> ASGIApp:
+    """An application that takes no request: for connections beyond those that the service admits."""
+
+    async def shed(scope: Scope, receive: Receive, send: Send) -> None:
+        problem = problems.of_error(Overloaded("there are too many connections"))
+        parts.metrics.refused.labels(problem.slug).inc()
+        response = refusal(problem)
+        response.headers["Connection"] = "close"
+        await response(scope, receive, send)
+
+    return Watch(shed, parts.observer, parts.tracing)
 
 
 def _answer_errors(app: Service, counters: Metrics) -> None:
@@ -77,10 +104,6 @@ def _answer_errors(app: Service, counters: Metrics) -> None:
         assert isinstance(error, HTTPException)
         return answer(problems.of_status(error.status_code, str(error.detail), error.headers or {}))
 
-    async def on_disconnect(_: Request, __: Exception) -> Response:
-        return answer(problems.of_status(400, "the client left before its body ended", {}))
-
-    app.add_exception_handler(ClientDisconnect, on_disconnect)
     for kind in (*KINDS, Exception):
         app.add_exception_handler(kind, on_error)
     app.add_exception_handler(HTTPException, on_status)

@@ -1,17 +1,30 @@
 """A worker's objects, built from the settings."""
 
 import os
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
 
 from fastapi import FastAPI
 
 from serving.app import Parts, build
+from serving.batch.desk import Desk
+from serving.batch.lane import Lane
+from serving.batch.models import Models
+from serving.batch.socket import BATCH_SOCKET, listen
+from serving.calls import Limits
 from serving.coordinator import Coordinator
 from serving.description import Describer
+from serving.exchange import Memory
 from serving.follower import Follower
 from serving.life import living
-from serving.metrics import Metrics
 from serving.mlflow_registry import MlflowRegistry
+from serving.observe.access import AccessLog
+from serving.observe.metrics import Metrics
+from serving.observe.tracing import tracing
+from serving.observe.watch import Observer
 from serving.registry import Registry
 from serving.replica import Replica
 from serving.settings import Settings
@@ -19,8 +32,17 @@ from serving.slot import Slot
 from serving.store import ModelStore
 
 
-def compose(settings: Settings, registry: Registry | None = None, parent: int | None = None) -> FastAPI:
-    """The application of one worker.
+@dataclass(frozen=True)
+class Worker:
+    """What one worker consists of."""
+
+    app: FastAPI
+    parts: Parts
+    settings: Settings
+
+
+def compose(settings: Settings, registry: Registry | None = None, parent: int | None = None) -> Worker:
+    """One worker.
 
     Args:
         registry: Instead of the MLflow server that the settings name.
@@ -30,26 +52,72 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
     folder = settings.store / settings.model_name
     folder.mkdir(parents=True, exist_ok=True)
     registry = registry or _mlflow(settings)
-    metrics = Metrics()
-    store = ModelStore(folder, settings.model_name, settings.keep_versions)
+    metrics, store = Metrics(), model_store(settings)
     replica = Replica.of(settings.run_dir, folder)
     slot = Slot(os.getpid(), store, replica.state, metrics.serving)
     coordinator = Coordinator(registry, store, replica, metrics, settings.swap_seconds)
     follower = Follower(registry, coordinator, replica, metrics, settings.poll_seconds)
-    return build(
-        Parts(
-            slot=slot,
-            coordinator=coordinator,
-            describer=Describer(slot, replica, settings.alias),
-            notes=replica.notes,
-            metrics=metrics,
-            life=partial(living, settings.run_dir, slot, follower, parent),
-            model_name=settings.model_name,
-            reload_token=settings.reload_token,
-            max_body_bytes=settings.max_body_bytes,
-            max_batch_rows=settings.max_batch_rows,
-        )
+    log = AccessLog(settings.log_level)
+    traces = tracing(settings.otel_endpoint, "serving")
+
+    @asynccontextmanager
+    async def life() -> AsyncIterator[None]:
+        with _own_desk(settings):
+            async with living(replica.peers.run_dir, slot, follower, metrics.settle, parent):
+                try:
+                    yield
+                finally:
+                    log.flush()
+                    traces.close()
+
+    parts = Parts(
+        slot=slot,
+        coordinator=coordinator,
+        describer=Describer(slot, replica, settings.alias),
+        notes=replica.notes,
+        metrics=metrics,
+        peers=replica.peers,
+        observer=Observer(metrics, log),
+        tracing=traces,
+        lane=Lane(_batch_socket(settings), limits(settings), settings.max_batches, settings.batch_seconds),
+        memory=Memory(settings.max_buffered_bytes),
+        life=life,
+        model_name=settings.model_name,
+        reload_token=settings.reload_token,
+        max_body_bytes=settings.max_body_bytes,
+        max_batch_rows=settings.max_batch_rows,
     )
+    return Worker(build(parts), parts, settings)
+
+
+def model_store(settings: Settings) -> ModelStore:
+    return ModelStore(settings.store / settings.model_name, settings.model_name, settings.keep_versions)
+
+
+def limits(settings: Settings) -> Limits:
+    return Limits(settings.max_body_bytes, settings.max_batch_rows)
+
+
+def _batch_socket(settings: Settings) -> Path:
+    assert settings.run_dir is not None
+    return settings.run_dir / (BATCH_SOCKET if settings.batch_processes else f"batch-{os.getpid()}.socket")
+
+
+@contextmanager
+def _own_desk(settings: Settings) -> Iterator[None]:
+    """A worker's own threads for batches, where no process is there for them."""
+    if settings.batch_processes:
+        yield
+        return
+    path = _batch_socket(settings)
+    path.unlink(missing_ok=True)
+    own = Desk(listen(path), Models(model_store(settings)).find, limits(settings))
+    Thread(target=own.run, daemon=True).start()
+    try:
+        yield
+    finally:
+        own.close()
+        path.unlink(missing_ok=True)
 
 
 def _mlflow(settings: Settings) -> MlflowRegistry:

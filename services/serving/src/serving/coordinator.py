@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from serving.errors import NoChampion, NoModel, SwapFailed, SwapInProgress, WorkerSilent
 from serving.files import lock
-from serving.metrics import Metrics
+from serving.observe.metrics import Metrics
 from serving.registry import ModelVersion, Registry
 from serving.replica import Replica
 from serving.state import State

@@ -1,8 +1,7 @@
 """What ``GET /model`` says."""
 
+from importlib.metadata import version
 from typing import Any
-
-import xgboost
 
 from serving.notes import NoteFile
 from serving.peers import Peers
@@ -41,7 +40,10 @@ class Describer:
             "generation": served.generation,
             "workers": [status.model_dump() for status in await self._workers()],
             "refused": refused.model_dump() if refused else None,
-            "xgboost": xgboost.__version__,
+            "engine": served.model.engine,
+            "fallback": served.model.fallback,
+            # of the package's metadata: the library itself isn't loaded as long as nothing needs it
+            "xgboost": version("xgboost-cpu"),
         }
 
     async def _workers(self) -> list[Status]:

@@ -93,3 +93,11 @@ class NotAuthorized(ServingError):
 
 class WorkerSilent(ServingError):
     """A worker of this replica doesn't answer on its socket."""
+
+
+class Overloaded(ServingError):
+    """More is asked at once than the service takes on."""
+
+
+class BatchFailed(ServingError):
+    """The batch process didn't answer; asking again may help."""

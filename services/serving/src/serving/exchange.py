@@ -1,40 +1,89 @@
 """Bodies in, JSON and problems out."""
 
 import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from serving.errors import BodyTooLarge, NotJson
+from serving.errors import BodyTooLarge, NotJson, Overloaded
 from serving.problems import MEDIA_TYPE, Problem
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+class Memory:
+    """How much of all requests' bodies a worker may hold at once."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most = most_bytes
+        self.held_bytes = 0
+
+    @contextmanager
+    def held(self) -> Iterator["Held"]:
+        """What a request holds as long as the context lasts."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            self.held_bytes -= held.count
+
+    def take(self, count: int) -> None:
+        """Raises Overloaded."""
+        if self.held_bytes + count > self._most:
+            raise Overloaded(f"{self.held_bytes} bytes of requests are held, and no more are taken")
+        self.held_bytes += count
+
+
+class Held:
+    """One request's share of the memory."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.count = 0
+
+    def add(self, count: int) -> None:
+        """Raises Overloaded."""
+        self._memory.take(count)
+        self.count += count
+
+
+async def read_body(request: Request, limit: int, held: Held) -> bytes:
     """The body, which is never held beyond the limit.
 
     Raises:
         BodyTooLarge: by its declared length before anything is read, or while it is read.
+        Overloaded: all requests' bodies together are too long.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLarge(limit)
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+    parts, length = [], 0
+    async for part in request.stream():
+        parts.append(part)
+        length += len(part)
+        if length > limit:
             raise BodyTooLarge(limit)
-    return bytes(body)
+        held.add(len(part))
+    return b"".join(parts)
 
 
-async def read_json(request: Request, limit: int) -> bytes:
-    """As ``read_body``, of a request that doesn't say it is anything but JSON. Raises NotJson too."""
+async def parts_of(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes, for as long as it comes: each part has the time that is given to a whole request."""
+    progress = request.scope.get("state", {}).get("progress")
+    async for part in request.stream():
+        if progress is not None:
+            progress()
+        yield part
+
+
+def check_json(request: Request) -> None:
+    """Raises NotJson if the request says it is anything else."""
     given = request.headers.get("content-type", "application/json")
     media_type = given.partition(";")[0].strip().lower()
     empty = request.headers.get("content-length") == "0"
     if not empty and media_type != "application/json" and not media_type.endswith("+json"):
         raise NotJson(given)
-    return await read_body(request, limit)
 
 
 def encode(document: Any) -> bytes:

@@ -7,8 +7,8 @@ import time
 from serving.coordinator import Coordinator
 from serving.errors import NoChampion, Refused, RegistryUnreachable, ServingError, StoreFailed
 from serving.files import lock
-from serving.metrics import Metrics
 from serving.notes import Note, RefusedVersion
+from serving.observe.metrics import Metrics
 from serving.registry import ModelVersion, Registry
 from serving.replica import Replica
 from serving.wire import Call, Reply

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -20,27 +20,32 @@ CONVERGE_SECONDS = 1.0
 
 
 @asynccontextmanager
-async def living(run_dir: Path, slot: Slot, follower: Follower, parent: int | None) -> AsyncIterator[None]:
+async def living(
+    run_dir: Path, slot: Slot, follower: Follower, settle: Callable[[], None], parent: int | None
+) -> AsyncIterator[None]:
     """Loads the last known good model, then runs the worker's tasks as long as the context lasts.
 
     The socket opens before the state is read: see ``Coordinator``.
 
     Args:
+        settle: Brings the shared counters up to date; also done every second, so that a killed worker loses little.
         parent: Process without which the worker is to end; None for none.
     """
-    async with listening(run_dir, slot):
-        keeper = _Keeper(slot, parent)
+    async with listening(run_dir, slot, settle):
+        keeper = _Keeper(slot, settle, parent)
         await keeper.converge()
         tasks = [asyncio.create_task(run()) for run in (keeper.run, follower.run)]
         try:
             yield
         finally:
             await _cancel(tasks)
+            settle()
 
 
 class _Keeper:
-    def __init__(self, slot: Slot, parent: int | None) -> None:
+    def __init__(self, slot: Slot, settle: Callable[[], None], parent: int | None) -> None:
         self._slot = slot
+        self._settle = settle
         self._parent = parent
         self._said = ""
 
@@ -48,6 +53,7 @@ class _Keeper:
         while True:
             await asyncio.sleep(CONVERGE_SECONDS)
             await self.converge()
+            self._settle()
             self._end_with_parent()
 
     async def converge(self) -> None:

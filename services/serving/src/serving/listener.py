@@ -20,11 +20,15 @@ def socket_path(run_dir: Path, pid: int) -> Path:
 
 
 @asynccontextmanager
-async def listening(run_dir: Path, slot: Slot) -> AsyncIterator[None]:
-    """Answers as long as the context lasts."""
+async def listening(run_dir: Path, slot: Slot, settle: Callable[[], None] | None = None) -> AsyncIterator[None]:
+    """Answers as long as the context lasts.
+
+    Args:
+        settle: Brings the counters that the workers share up to date with this worker.
+    """
     path = socket_path(run_dir, slot.pid)
     path.unlink(missing_ok=True)  # of a dead process that had the same number
-    conversations = _Conversations(slot)
+    conversations = _Conversations(slot, settle)
     server = await asyncio.start_unix_server(conversations.answer, path, limit=LONGEST)
     try:
         yield
@@ -35,8 +39,9 @@ async def listening(run_dir: Path, slot: Slot) -> AsyncIterator[None]:
 
 
 class _Conversations:
-    def __init__(self, slot: Slot) -> None:
+    def __init__(self, slot: Slot, settle: Callable[[], None] | None) -> None:
         self._slot = slot
+        self._settle = settle
         self._open: set[asyncio.Task[None]] = set()
 
     async def end(self) -> None:
@@ -50,7 +55,9 @@ class _Conversations:
         self._open.add(task)
         task.add_done_callback(self._open.discard)
         try:
-            await self._converse(reader, writer)
+            # cancelled only by end(); asyncio's server would report it as an error
+            with suppress(asyncio.CancelledError):
+                await self._converse(reader, writer)
         finally:
             writer.close()
             with suppress(ConnectionError):
@@ -71,6 +78,8 @@ class _Conversations:
             "converge": self._slot.converge,
             "discard": self._slot.discard,
         }
+        if call.what == "settle" and self._settle is not None:
+            self._settle()
         try:
             return Reply(status=await calls[call.what]() if call.what in calls else self._slot.status())
         except ServingError as error:

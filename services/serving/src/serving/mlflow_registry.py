@@ -16,6 +16,7 @@ from serving.errors import (
     UnreadableLocation,
     VersionNotFound,
 )
+from serving.observe.context import carried
 from serving.registry import ModelVersion
 
 API = "api/2.0/mlflow"
@@ -100,7 +101,11 @@ class MlflowRegistry:
     def _get(self, path: str, parameters: Mapping[str, str]) -> Iterator[requests.Response]:
         try:
             with requests.get(
-                f"{self._uri}/{path}", params=parameters, timeout=self._timeouts, stream=True
+                f"{self._uri}/{path}",
+                params=parameters,
+                headers=dict(carried.get()),
+                timeout=self._timeouts,
+                stream=True,
             ) as response:
                 if response.status_code in {400, 404}:
                     raise _Absent

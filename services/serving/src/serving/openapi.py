@@ -1,15 +1,21 @@
 """The API's own description, generated from the contract of the model that is served."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from contract import Contract
 
+from serving import protocol_schemas
 from serving.problems import MEDIA_TYPE
+from serving.protocol_schemas import ARROW, INFER_ERROR, MLFLOW_ERROR
 from serving.schemas import Schema, schemas
 
 BODY_REFUSALS = (400, 413, 415, 422)
+BUSY = 503
+
+Refusals = Mapping[int, Schema]
+"""The content of a refusal by its status."""
 
 
 def document(contract: Contract | None, title: str, most_rows: int) -> Schema:
@@ -17,50 +23,124 @@ def document(contract: Contract | None, title: str, most_rows: int) -> Schema:
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": "1", "description": contract.description if contract else ""},
-        "paths": _paths(contract),
+        "tags": [
+            {"name": "predictions", "description": "From the model's raw fields."},
+            {"name": "operation", "description": "What is served, and how the service does."},
+            {"name": "MLflow", "description": "The scoring protocol of `mlflow models serve`."},
+            {"name": "Open Inference Protocol", "description": "KServe's V2 over HTTP, with binary tensor data."},
+        ],
+        "paths": {
+            **_tagged("predictions", _predictions(contract)),
+            **_tagged("operation", _operation()),
+            **_tagged("MLflow", _mlflow(contract)),
+            **_tagged("Open Inference Protocol", _open_inference(contract)),
+        },
         "components": {
-            "schemas": schemas(contract, most_rows),
+            "schemas": schemas(contract, most_rows) | protocol_schemas.schemas(contract, most_rows),
             "securitySchemes": {"reloadToken": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
-def _paths(contract: Contract | None) -> Schema:
-    row = None if contract is None else contract.example()
-    batch = None if row is None else {"rows": [row]}
+def _tagged(tag: str, paths: Schema) -> Schema:
     return {
-        "/predict": {"post": _call("One prediction", "Prediction", (*BODY_REFUSALS, 503), _body("Row", row))},
-        "/predict/batch": {
-            "post": _call(
-                "Predictions in order, from one version", "Predictions", (*BODY_REFUSALS, 503), _body("Batch", batch)
-            )
-        },
-        "/model": {"get": _call("What is served, and by which workers", "Model", (503,))},
-        "/reload": {"post": _reload()},
-        "/health/live": {"get": _call("Is the process up?", "Health")},
-        "/health/ready": {"get": _call("Is a model loaded?", "Health", (503,))},
-        "/metrics": {"get": _scrape()},
+        path: {method: {"tags": [tag], **call} for method, call in methods.items()} for path, methods in paths.items()
     }
 
 
-def _call(summary: str, gives: str, refusals: Sequence[int] = (), body: Schema | None = None) -> Schema:
+def _predictions(contract: Contract | None) -> Schema:
+    row = None if contract is None else contract.example()
+    batch = None if row is None else {"rows": [row]}
+    one = _call("One prediction", "Prediction", _problems(*BODY_REFUSALS, BUSY), _body("Row", row))
+    explain = {
+        "name": "explain",
+        "in": "query",
+        "description": "Adds what each feature and each raw field contributes, exactly (TreeSHAP).",
+        "schema": {"type": "boolean", "default": False},
+    }
+    many = _call(
+        "Predictions in order, from one version", "Predictions", _problems(*BODY_REFUSALS, BUSY), _body("Batch", batch)
+    )
+    stream = {"schema": {"type": "string", "format": "binary", "description": "Arrow IPC stream"}}
+    many["requestBody"]["content"][ARROW] = stream
+    many["responses"]["200"]["content"][ARROW] = stream
+    return {"/predict": {"post": one | {"parameters": [explain]}}, "/predict/batch": {"post": many}}
+
+
+def _operation() -> Schema:
+    return {
+        "/model": {"get": _call("What is served, and by which workers", "Model", _problems(BUSY))},
+        "/reload": {"post": _reload()},
+        "/health/live": {"get": _call("Is the process up?", "Health", _problems())},
+        "/health/ready": {"get": _call("Is a model loaded?", "Health", _problems(BUSY))},
+        "/metrics": {"get": _texts("Metrics of all workers, for Prometheus")},
+    }
+
+
+def _mlflow(contract: Contract | None) -> Schema:
+    errors = _errors(MLFLOW_ERROR, 400, 413, 415, BUSY)
+    example = None if contract is None else {"dataframe_records": [contract.example()]}
+    body = _body("Invocation", example)
+    body["content"]["text/csv"] = {"schema": {"type": "string", "description": "A table whose first line has names"}}
+    up = _texts("Is a model loaded?")
+    up["responses"] |= _refusals(_errors(MLFLOW_ERROR, BUSY))
+    return {
+        "/invocations": {"post": _call("Predictions of a table", "Invoked", errors, body)},
+        "/ping": {"get": up},
+        "/health": {"get": up},
+        "/version": {"get": _texts("The release of MLflow whose protocol this is")},
+    }
+
+
+def _open_inference(contract: Contract | None) -> Schema:
+    asked = _errors(INFER_ERROR, 404, BUSY)
+    metadata = _call("The model's tensors", "ModelMetadata", asked)
+    ready = _call("Is the model loaded?", "ModelReady", asked)
+    example = None if contract is None else protocol_schemas.inference_example(contract)
+    infer = _call(
+        "Predictions of tensors",
+        "InferenceResponse",
+        _errors(INFER_ERROR, 400, 404, 413, BUSY),
+        _body("InferenceRequest", example),
+    )
+    paths: Schema = {
+        "/v2": {"get": _call("What this server is", "ServerMetadata", _errors(INFER_ERROR))},
+        "/v2/health/live": {"get": _call("Is the process up?", "Live", _errors(INFER_ERROR))},
+        "/v2/health/ready": {"get": _call("Is a model loaded?", "Ready", _errors(INFER_ERROR, BUSY))},
+    }
+    for below, names in (("", ("model",)), ("/versions/{version}", ("model", "version"))):
+        path = "/v2/models/{model}" + below
+        parameters = {"parameters": [_parameter(contract, name) for name in names]}
+        paths |= {
+            path: {"get": metadata | parameters},
+            f"{path}/ready": {"get": ready | parameters},
+            f"{path}/infer": {"post": infer | parameters},
+        }
+    return paths
+
+
+def _parameter(contract: Contract | None, name: str) -> Schema:
+    schema: Schema = {"type": "string", "minLength": 1}
+    example = {} if contract is None or name != "model" else {"example": contract.name}
+    return {"name": name, "in": "path", "required": True, "schema": schema, **example}
+
+
+def _call(summary: str, gives: str, refusals: Refusals, body: Schema | None = None) -> Schema:
     responses = {"200": {"description": summary, "content": {"application/json": {"schema": _schema(gives)}}}}
-    responses |= {str(status): _refusal(status) for status in (*refusals, 500)}
-    call: Schema = {"summary": summary, "responses": responses}
+    call: Schema = {"summary": summary, "responses": responses | _refusals(refusals)}
     return call | ({} if body is None else {"requestBody": body})
 
 
 def _reload() -> Schema:
     body = _body("ReloadRequest", {}) | {"required": False}
-    call = _call(
-        "Serve the version that the alias points to, or another", "Reloaded", (401, *BODY_REFUSALS, 409, 502, 507), body
-    )
+    refusals = _problems(401, *BODY_REFUSALS, 409, 502, 507)
+    call = _call("Serve the version that the alias points to, or another", "Reloaded", refusals, body)
     return call | {"security": [{"reloadToken": []}]}
 
 
-def _scrape() -> Schema:
-    text = {"text/plain": {"schema": {"type": "string"}}}
-    return {"summary": "Metrics of all workers", "responses": {"200": {"description": "Prometheus", "content": text}}}
+def _texts(summary: str) -> Schema:
+    content = {"text/plain": {"schema": {"type": "string"}}}
+    return {"summary": summary, "responses": {"200": {"description": summary, "content": content}}}
 
 
 def _body(schema: str, example: Any) -> Schema:
@@ -68,8 +148,19 @@ def _body(schema: str, example: Any) -> Schema:
     return {"required": True, "content": {"application/json": content}}
 
 
-def _refusal(status: int) -> Schema:
-    return {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": _schema("Problem")}}}
+def _problems(*statuses: int) -> Refusals:
+    return {status: {MEDIA_TYPE: {"schema": _schema("Problem")}} for status in (*statuses, 500)}
+
+
+def _errors(schema: str, *statuses: int) -> Refusals:
+    return {status: {"application/json": {"schema": _schema(schema)}} for status in (*statuses, 500)}
+
+
+def _refusals(by_status: Refusals) -> Schema:
+    return {
+        str(status): {"description": HTTPStatus(status).phrase, "content": content}
+        for status, content in by_status.items()
+    }
 
 
 def _schema(name: str) -> Schema:

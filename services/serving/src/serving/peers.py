@@ -16,11 +16,11 @@ class Peers:
     """Finds the workers by their sockets in the run folder."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._run_dir = run_dir
+        self.run_dir = run_dir
 
     def pids(self) -> list[int]:
         """Workers whose process lives. The sockets that dead ones left are removed."""
-        found = {int(path.stem): path for path in self._run_dir.glob("*.sock")}
+        found = {int(path.stem): path for path in self.run_dir.glob("*.sock")}
         for pid, path in found.items():
             if not is_alive(pid):
                 path.unlink(missing_ok=True)
@@ -42,7 +42,7 @@ class Peers:
             return WorkerSilent(f"worker {pid} doesn't answer ({type(error).__name__})")
 
     async def _converse(self, pid: int, call: Call) -> Reply:
-        reader, writer = await asyncio.open_unix_connection(self._run_dir / f"{pid}.sock", limit=LONGEST)
+        reader, writer = await asyncio.open_unix_connection(self.run_dir / f"{pid}.sock", limit=LONGEST)
         try:
             writer.write(call.model_dump_json().encode() + b"\n")
             await writer.drain()

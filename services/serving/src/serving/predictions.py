@@ -1,16 +1,17 @@
 """What a served model answers. Knows no web framework."""
 
-import uuid
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
+from math import isfinite
 from typing import Any
 
-from contract import FieldProblem, InvalidInput
 from contract.booster import LoadedModel
 
+from serving.observe.ids import new_id
+from serving.protocols.errors import NotFinite
 from serving.store import Record
-
-Answer = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -26,42 +27,33 @@ class Served:
     """UTC."""
 
     @property
-    def label(self) -> Answer:
+    def label(self) -> dict[str, Any]:
         return {"name": self.record.name, "version": self.record.version}
 
+    @cached_property
+    def unit_json(self) -> str:
+        return json.dumps(self.model.contract.output.unit, ensure_ascii=False)
 
-def predict(served: Served, body: bytes) -> Answer:
-    """One row, as JSON, to one prediction in the output's unit.
+    @cached_property
+    def label_json(self) -> str:
+        return json.dumps(self.label, ensure_ascii=False, separators=(",", ":"))
+
+
+def one(served: Served, body: bytes) -> bytes:
+    """One row, as JSON, to one prediction in the output's unit, as JSON.
 
     Raises:
         BadJson, InvalidInput: the contract refuses the row.
+        NotFinite: the model's prediction is no number.
     """
     model = served.model
-    features = model.contract.row(model.rows.parse(body))
-    prediction = model.predict(features).item()
-    return {
-        "prediction_id": uuid.uuid4().hex,
-        "prediction": prediction,
-        "unit": model.contract.output.unit,
-        "interval": model.contract.output.around(prediction),
-        "model": served.label,
-    }
-
-
-def predict_batch(served: Served, body: bytes, most_rows: int) -> Answer:
-    """``{"rows": [...]}`` to as many predictions, in order, all from this model.
-
-    Raises:
-        BadJson, InvalidInput: the contract refuses a row, or there are too many.
-    """
-    model, output = served.model, served.model.contract.output
-    rows = model.rows.parse_batch(body)
-    if len(rows) > most_rows:
-        raise InvalidInput([FieldProblem("rows", f"has {len(rows)} rows", f"a list of 1 to {most_rows} row objects")])
-    predictions: list[float] = model.predict(model.contract.compiled.rows(rows)).tolist()
-    return {
-        "predictions": predictions,
-        "unit": output.unit,
-        "intervals": None if output.interval is None else [output.around(prediction) for prediction in predictions],
-        "model": served.label,
-    }
+    prediction = model.predict_row(model.rows.parse(body))
+    if not isfinite(prediction):
+        raise NotFinite(0, prediction)
+    around = model.contract.output.around(prediction)
+    interval = "null" if around is None else f"[{around[0]!r},{around[1]!r}]"
+    # a float's repr is its shortest exact form in JSON too; json.dumps would take longer than the prediction
+    return (
+        f'{{"prediction_id":"{new_id()}","prediction":{prediction!r},"unit":{served.unit_json}'
+        f',"interval":{interval},"model":{served.label_json}}}'
+    ).encode()

@@ -26,7 +26,7 @@ def schemas(contract: Contract | None, most_rows: int) -> Schema:
     rows = {"type": "array", "items": {"$ref": "#/components/schemas/Row"}, "minItems": 1, "maxItems": most_rows}
     return {
         "Row": row,
-        "Batch": _object(rows=rows) | {"additionalProperties": False},
+        "Batch": object_of(rows=rows) | {"additionalProperties": False},
         **_predictions(contract),
         **_FIXED,
     }
@@ -37,9 +37,10 @@ def _predictions(contract: Contract | None) -> Schema:
     if contract is not None:
         value = NUMBER | {"description": f"{contract.output.name}. {contract.output.description}".strip()}
         unit = {"const": contract.output.unit}
-    one = _object(prediction_id=TEXT, prediction=value, unit=unit, interval=_or_null(pair), model=LABEL)
+    one = object_of(prediction_id=TEXT, prediction=value, unit=unit, interval=_or_null(pair), model=LABEL)
+    one["properties"]["explanation"] = {"$ref": "#/components/schemas/Explanation"}
     values, pairs = {"type": "array", "items": value}, {"type": "array", "items": pair}
-    many = _object(predictions=values, unit=unit, intervals=_or_null(pairs), model=LABEL)
+    many = object_of(predictions=values, unit=unit, intervals=_or_null(pairs), model=LABEL)
     return {"Prediction": one, "Predictions": many}
 
 
@@ -50,7 +51,7 @@ def _interval(contract: Contract | None) -> Schema:
     return pair | {"description": f"Holds the outcome with probability {contract.output.interval.coverage:g}."}
 
 
-def _object(**properties: Schema) -> Schema:
+def object_of(**properties: Schema) -> Schema:
     return {"type": "object", "properties": properties, "required": list(properties)}
 
 
@@ -59,9 +60,9 @@ def _or_null(schema: Schema) -> Schema:
 
 
 _FIXED: Schema = {
-    "ModelLabel": _object(name=TEXT, version=TEXT),
-    "Worker": _object(pid=WHOLE, version=_or_null(TEXT), generation=WHOLE),
-    "Model": _object(
+    "ModelLabel": object_of(name=TEXT, version=TEXT),
+    "Worker": object_of(pid=WHOLE, version=_or_null(TEXT), generation=WHOLE),
+    "Model": object_of(
         name=TEXT,
         version=TEXT,
         run_id=TEXT,
@@ -72,7 +73,9 @@ _FIXED: Schema = {
         loaded_at={"type": "string", "format": "date-time"},
         generation=WHOLE,
         workers=WORKERS,
-        refused=_or_null(_object(version=TEXT, reason=TEXT)),
+        refused=_or_null(object_of(version=TEXT, reason=TEXT)),
+        engine={"enum": ["treewalk", "xgboost"], "description": "What computes the predictions."},
+        fallback=_or_null(TEXT | {"description": "Why it is XGBoost itself, which takes longer."}),
         xgboost=TEXT,
     ),
     "ReloadRequest": {
@@ -82,7 +85,15 @@ _FIXED: Schema = {
         },
         "additionalProperties": False,
     },
-    "Reloaded": _object(**{"from": _or_null(TEXT), "to": TEXT, "generation": WHOLE, "workers": WORKERS}),
+    "Explanation": object_of(
+        sums_to={"enum": ["prediction", "margin"]},
+        link=TEXT,
+        unit=_or_null(TEXT),
+        bias=NUMBER,
+        features={"type": "object", "additionalProperties": NUMBER},
+        fields={"type": "object", "additionalProperties": NUMBER},
+    ),
+    "Reloaded": object_of(**{"from": _or_null(TEXT), "to": TEXT, "generation": WHOLE, "workers": WORKERS}),
     "Health": {"type": "object", "properties": {"status": TEXT, "model": LABEL}, "required": ["status"]},
     "FieldProblem": {
         "type": "object",

@@ -44,6 +44,27 @@ class Settings(BaseSettings):
     max_batch_rows: int = Field(default=20_000, ge=1)
     """A batch of more rows is refused."""
 
+    max_buffered_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    """A worker that holds so much of request bodies refuses more until some are dealt with."""
+
+    max_connections: int = Field(default=1000, ge=1)
+    """Connections of a worker; requests on more are refused."""
+
+    max_batches: int = Field(default=16, ge=1)
+    """Batches of a worker under way and waiting; more are refused."""
+
+    batch_processes: int = Field(default=1, ge=0)
+    """Processes that do the batches for all workers. 0: each worker does its own, which delays its other requests."""
+
+    batch_seconds: float = Field(default=60, gt=0)
+    """A batch that takes longer is given up."""
+
+    read_seconds: float = Field(default=30, gt=0)
+    """A request that takes longer to arrive is refused; of an Arrow stream, one of its parts."""
+
+    direct: bool = True
+    """``/predict`` is answered without ASGI where nothing is unusual about the request. No difference but speed."""
+
     registry_connect_seconds: float = Field(default=3, gt=0)
     """Longest wait for a connection to the registry."""
 
@@ -65,3 +86,6 @@ class Settings(BaseSettings):
 
     mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI", pattern="^https?://")
     """MLflow's tracking server and registry."""
+
+    otel_endpoint: str = Field(default="", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    """OpenTelemetry's collector, for OTLP over HTTP; empty for no traces."""

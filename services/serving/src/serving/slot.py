@@ -88,4 +88,6 @@ class Slot:
     def _load(self, key: str) -> Served:
         model, record = self._store.load(key)
         _ = model.rows  # compiled here, not within the first request
+        if model.fallback is not None:
+            log.warning("XGBoost itself predicts, which takes longer", extra={"why": model.fallback})
         return Served(model, record, key, generation=0, loaded_at=datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""Starts the worker processes and replaces the ones that die.
+"""Starts the processes of the service and replaces the ones that die.
 
 uvicorn has a supervisor of its own. It asks each worker in turn for a sign of life and waits for the answer, so that a
 worker killed at that moment is missed until the time-out. This one waits for the processes themselves.
@@ -9,72 +9,84 @@ import multiprocessing
 import signal
 import socket
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import SpawnProcess
 
-import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 log = logging.getLogger(__name__)
 
 SHORTEST_LIFE_SECONDS = 1.0
-"""A worker that lived shorter is replaced only then, so that a fault at the start doesn't take the whole processor."""
+"""A process that lived shorter is replaced only then, so that a fault at the start doesn't take the whole processor."""
 
 GRACE_SECONDS = 5
-"""Beyond uvicorn's own time for a graceful end, after which a worker is killed."""
+"""Beyond a process's own time for a graceful end, after which it is killed."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Processes that do the same, on one listening socket."""
+
+    name: str
+    count: int
+    work: Callable[[socket.socket], None]
+    listener: socket.socket
+    end_seconds: float
+    """How long one may take to end."""
 
 
 class Supervisor:
-    """Runs ``config.workers`` processes on one listening socket."""
+    """Ends the kinds in the order given: what serves others comes last."""
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
-        self._config = config
-        self._listener = listener
-        self._workers: dict[SpawnProcess, float] = {}
-        """Each with the time of its start."""
+    def __init__(self, kinds: Sequence[Kind]) -> None:
+        self._kinds = kinds
+        self._running: dict[SpawnProcess, tuple[Kind, float]] = {}
+        """Each with its kind and the time of its start."""
         self._ending, self._end = multiprocessing.Pipe(duplex=False)
 
     def run(self) -> int:
-        """Until SIGTERM, SIGINT or a worker that can't start; the exit code."""
+        """Until SIGTERM, SIGINT or a process that can't start; the exit code."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._end.send_bytes(b"end"))
-        for _ in range(self._config.workers):
-            self._start()
+        for kind in self._kinds:
+            for _ in range(kind.count):
+                self._start(kind)
         code = None
         while code is None:
-            ready = wait([self._ending, *[worker.sentinel for worker in self._workers]])
+            ready = wait([self._ending, *[process.sentinel for process in self._running]])
             code = 0 if self._ending in ready else self._replace_dead()
-        self._stop()
+        for kind in self._kinds:
+            self._stop(kind)
         return code
 
-    def _start(self) -> None:
+    def _start(self, kind: Kind) -> None:
         spawn = multiprocessing.get_context("spawn")
-        worker = spawn.Process(target=_work, args=(self._config, self._listener), daemon=True)
-        worker.start()
-        self._workers[worker] = time.monotonic()
+        process = spawn.Process(target=kind.work, args=(kind.listener,), daemon=True)
+        process.start()
+        self._running[process] = (kind, time.monotonic())
 
     def _replace_dead(self) -> int | None:
-        for worker in [worker for worker in self._workers if not worker.is_alive()]:
-            started = self._workers.pop(worker)
-            log.error("worker %s ended with exit code %s", worker.pid, worker.exitcode)
-            if worker.exitcode == STARTUP_FAILURE:
+        for process in [process for process in self._running if not process.is_alive()]:
+            kind, started = self._running.pop(process)
+            log.error("%s %s ended with exit code %s", kind.name, process.pid, process.exitcode)
+            if process.exitcode == STARTUP_FAILURE:
                 return 1
             time.sleep(max(0.0, started + SHORTEST_LIFE_SECONDS - time.monotonic()))
-            self._start()
+            self._start(kind)
         return None
 
-    def _stop(self) -> None:
-        for worker in self._workers:
-            worker.terminate()
-        deadline = time.monotonic() + (self._config.timeout_graceful_shutdown or 0) + GRACE_SECONDS
-        for worker in self._workers:
-            worker.join(max(0.0, deadline - time.monotonic()))
-            if worker.is_alive():
-                log.error("worker %s doesn't end and is killed", worker.pid)
-                worker.kill()
-                worker.join()
-
-
-def _work(config: uvicorn.Config, listener: socket.socket) -> None:
-    config.configure_logging()
-    uvicorn.Server(config).run([listener])
+    def _stop(self, kind: Kind) -> None:
+        # closed here too: else a client could still connect, to no one
+        kind.listener.close()
+        processes = [process for process, (its, _) in self._running.items() if its is kind]
+        for process in processes:
+            process.terminate()
+        deadline = time.monotonic() + kind.end_seconds + GRACE_SECONDS
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+            if process.is_alive():
+                log.error("%s %s doesn't end and is killed", kind.name, process.pid)
+                process.kill()
+                process.join()

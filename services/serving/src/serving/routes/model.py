@@ -13,7 +13,7 @@ from starlette.responses import Response
 from serving.coordinator import Coordinator
 from serving.description import Describer
 from serving.errors import NotAuthorized
-from serving.exchange import answer, read_json
+from serving.exchange import Memory, answer, check_json, read_body
 
 MOST_BYTES = 1024
 """Of a reload's body."""
@@ -34,7 +34,7 @@ class ReloadRequest(BaseModel):
     """None: the one that the alias points to."""
 
 
-def router(coordinator: Coordinator, describer: Describer, token: SecretStr) -> APIRouter:
+def router(coordinator: Coordinator, describer: Describer, memory: Memory, token: SecretStr) -> APIRouter:
     routes = APIRouter()
 
     @routes.get("/model")
@@ -44,7 +44,9 @@ def router(coordinator: Coordinator, describer: Describer, token: SecretStr) -> 
     @routes.post("/reload")
     async def reload(request: Request) -> Response:
         _authorize(request, token)
-        wanted = _parse(await read_json(request, MOST_BYTES)).version
+        check_json(request)
+        with memory.held() as held:
+            wanted = _parse(await read_body(request, MOST_BYTES, held)).version
         swapped = await (coordinator.serve_version(wanted) if wanted else coordinator.serve_champion())
         return answer(
             {

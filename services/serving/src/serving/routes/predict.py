@@ -1,40 +1,48 @@
-"""Predictions from JSON."""
+"""Predictions from raw fields."""
 
-import asyncio
-
+from contract import FieldProblem, InvalidInput
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
 from serving import predictions
-from serving.exchange import answer, encode, read_json
-from serving.metrics import Metrics
-from serving.predictions import Served
+from serving.batch.lane import INLINE_BYTES
+from serving.exchange import Memory, check_json, read_body
+from serving.protocol_schemas import ARROW
+from serving.routes.carrier import Carrier
 from serving.slot import Slot
 
 
-def router(slot: Slot, metrics: Metrics, max_body_bytes: int, max_batch_rows: int) -> APIRouter:
+def router(slot: Slot, carrier: Carrier, memory: Memory, max_body_bytes: int) -> APIRouter:
     routes = APIRouter(prefix="/predict")
-    single_rows, batch_rows = metrics.rows.labels("/predict"), metrics.rows.labels("/predict/batch")
 
     @routes.post("")
     async def predict(request: Request) -> Response:
+        explain = _is_asked(request, "explain")
+        if explain or int(request.headers.get("content-length") or 0) > INLINE_BYTES:
+            return await carrier.whole(request, "predict", {"explain": str(explain).lower()}, json=True)
         served = slot.served
-        # on the event loop: a row takes a fraction of a millisecond, less than handing it to a thread
-        response = answer(predictions.predict(served, await read_json(request, max_body_bytes)))
-        single_rows.inc()
-        return response
+        check_json(request)
+        with memory.held() as held:
+            body = await read_body(request, max_body_bytes, held)
+        # on the event loop: a row takes some microseconds
+        content = predictions.one(served, body)
+        request.state.rows = 1
+        return Response(content, media_type="application/json")
 
     @routes.post("/batch")
     async def predict_batch(request: Request) -> Response:
-        served = slot.served
-        body = await read_json(request, max_body_bytes)
-        content, rows = await asyncio.to_thread(_batch, served, body)
-        batch_rows.inc(rows)
-        return Response(content, media_type="application/json")
-
-    def _batch(served: Served, body: bytes) -> tuple[bytes, int]:
-        found = predictions.predict_batch(served, body, max_batch_rows)
-        return encode(found), len(found["predictions"])
+        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type == ARROW:
+            return await carrier.streamed(request, "predict-stream")
+        return await carrier.whole(request, "predict-batch", json=True)
 
     return routes
+
+
+def _is_asked(request: Request, name: str) -> bool:
+    """A yes or no of the query. Raises InvalidInput."""
+    given = request.query_params.get(name, "false")
+    if given not in {"true", "false"}:
+        raise InvalidInput([FieldProblem(name, f"is {given!r}", "true or false")])
+    return given == "true"

@@ -1,7 +1,7 @@
 """What Prometheus scrapes: one truth over all workers of the replica."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,13 +9,14 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.errors import Refused, ServingError
+from serving.observe.tally import Tally
 from serving.peers import is_alive
 from serving.predictions import Served
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own variable. It is read when that package is first imported."""
 
-SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
+SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 
 
 class Metrics:
@@ -24,11 +25,12 @@ class Metrics:
     def __init__(self) -> None:
         own = CollectorRegistry()
         self._own = own
-        self.requests = Counter("serving_requests", "Requests answered", ["route", "status"], registry=own)
-        self.seconds = Histogram(
-            "serving_request_seconds", "From request to answer", ["route"], buckets=SECONDS, registry=own
+        self.tally = Tally(
+            Counter("serving_requests", "Requests answered", ["route", "status"], registry=own),
+            Histogram("serving_request_seconds", "From request to answer", ["route"], buckets=SECONDS, registry=own),
+            Counter("serving_rows", "Rows predicted", ["route"], registry=own),
+            SECONDS,
         )
-        self.rows = Counter("serving_rows", "Rows predicted", ["route"], registry=own)
         self.refused = Counter("serving_refused", "Requests refused, by reason", ["reason"], registry=own)
         self.swaps = Counter("serving_swaps", "Attempts to serve a version, by outcome", ["outcome"], registry=own)
         self.poll_failures = Counter(
@@ -40,6 +42,10 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self._open = self._sum("serving_connections", "Open connections")
+        self._batches = self._sum("serving_batches", "Batches under way or waiting for their turn")
+        self._held = self._sum("serving_buffered_bytes", "Request bodies that are held in memory")
+        self._gauges: list[tuple[Gauge, Callable[[], float]]] = []
         self._workers = Gauge(
             "serving_workers",
             "Workers, by whether they have a model",
@@ -56,6 +62,21 @@ class Metrics:
 
     def _current(self, name: str, meaning: str) -> Gauge:
         return Gauge(name, meaning, registry=self._own, multiprocess_mode="livemostrecent")
+
+    def _sum(self, name: str, meaning: str) -> Gauge:
+        return Gauge(name, meaning, registry=self._own, multiprocess_mode="livesum")
+
+    def watch_queues(
+        self, connections: Callable[[], float], batches: Callable[[], float], buffered: Callable[[], float]
+    ) -> None:
+        """Reads these lengths whenever the metrics are settled."""
+        self._gauges = [(self._open, connections), (self._batches, batches), (self._held, buffered)]
+
+    def settle(self) -> None:
+        """Brings the shared counters up to date with this worker."""
+        self.tally.settle()
+        for gauge, length in self._gauges:
+            gauge.set(length())
 
     def serving(self, served: Served | None) -> None:
         """Records what this worker serves now."""
@@ -76,7 +97,7 @@ class Metrics:
             raise
 
     def text(self) -> bytes:
-        """In Prometheus' text format, summed over the workers if they share a folder."""
+        """In Prometheus' text format, as of the last ``settle``, summed over the workers if they share a folder."""
         folder = os.environ.get(SHARED_FOLDER)
         if folder is None:
             return generate_latest(self._own)

@@ -1,0 +1,68 @@
+"""Takes orders on a Unix socket and does each in a thread of its own."""
+
+import logging
+import socket
+import threading
+from typing import BinaryIO
+
+from pydantic import ValidationError
+
+from serving.batch import frames, jobs
+from serving.batch.frames import LONGEST_LINE, Order, Outcome
+from serving.batch.models import FindModel
+from serving.calls import Answer, Call, Limits
+
+log = logging.getLogger(__name__)
+
+
+class Desk:
+    """How many orders there are at once is the workers' business."""
+
+    def __init__(self, listener: socket.socket, find: FindModel, limits: Limits) -> None:
+        self._listener = listener
+        self._find = find
+        self._limits = limits
+
+    def run(self) -> None:
+        """Until ``close``."""
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def close(self) -> None:
+        # shut down too: closing alone doesn't wake a thread that waits in accept
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _serve(self, connection: socket.socket) -> None:
+        try:
+            with connection, connection.makefile("rb") as body:
+                self._answer(connection, body)
+        except (ConnectionError, ValidationError) as error:
+            log.warning("an order came to nothing: %s", error)
+        except Exception:
+            # the worker sees the connection end before the answer does
+            log.exception("an answer broke off")
+
+    def _answer(self, connection: socket.socket, body: BinaryIO) -> None:
+        order = Order.model_validate_json(body.readline(LONGEST_LINE))
+        answer = self._do(order, body)
+        outcome = Outcome(
+            status=answer.status,
+            media_type=answer.media_type,
+            headers=answer.headers,
+            rows=answer.rows,
+            refusal=answer.refusal,
+        )
+        connection.sendall(outcome.model_dump_json().encode() + b"\n")
+        frames.send_parts(connection, [answer.body] if isinstance(answer.body, bytes) else answer.body)
+
+    def _do(self, order: Order, body: BinaryIO) -> Answer:
+        try:
+            served = self._find(order.key)
+        except Exception as error:  # noqa: BLE001
+            return jobs.refuse(order.job, error)
+        return jobs.run(order.job, served, Call(body, self._limits, order.headers, order.options))

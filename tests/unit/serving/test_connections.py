@@ -1,0 +1,257 @@
+"""What clients do to a connection: slow, cut off, half closed, pipelined, too long, too many."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from pydantic import SecretStr
+from serving.settings import Settings
+from serving_servers import listening
+
+ROW = json.dumps({"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}).encode()
+GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def post(body: bytes = ROW, path: str = "/predict", *headers: str) -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+    return "\r\n".join([*lines, *headers, "", ""]).encode() + body
+
+
+class Client:
+    """A client that says what it is told to, byte for byte."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self.writer = writer
+
+    async def say(self, content: bytes) -> None:
+        self.writer.write(content)
+        await self.writer.drain()
+
+    async def hear(self) -> tuple[int, dict[str, str], bytes]:
+        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
+        body = await self._reader.readexactly(int(headers["content-length"]))
+        return int(head[0].split()[1]), headers, body
+
+    async def line(self) -> bytes:
+        return (await self._reader.readuntil(b"\r\n\r\n")).strip()
+
+    async def ended(self) -> bool:
+        return await self._reader.read(1) == b""
+
+
+@asynccontextmanager
+async def connected(address: str) -> AsyncIterator[Client]:
+    host, _, port = urlsplit(address).netloc.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        yield Client(reader, writer)
+    finally:
+        writer.close()
+
+
+Start = Callable[..., Any]
+
+
+@pytest.fixture(params=["direct", "asgi"])
+def start(
+    request: pytest.FixtureRequest, tmp_path: Path, run_dir: Path, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> Start:
+    """``async with start(**settings) as address``: a service that serves version 1."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    registry.alias = "1"
+
+    @asynccontextmanager
+    async def started(**changes: Any) -> AsyncIterator[str]:
+        settings = Settings(
+            store=tmp_path,
+            run_dir=run_dir,
+            model_name="bike-demand",
+            reload_token=SecretStr("secret"),
+            batch_processes=0,
+            max_body_bytes=100_000,
+            direct=request.param == "direct",
+            **changes,
+        )
+        async with listening(settings, registry) as address:
+            async with httpx.AsyncClient(base_url=address) as client:
+                await client.post("/reload", headers={"Authorization": "Bearer secret"})
+            yield address
+
+    return started
+
+
+def slug(body: bytes) -> str:
+    return str(json.loads(body)["type"]).removeprefix("urn:roundhouse:problem:")
+
+
+async def test_a_request_in_single_bytes_is_answered_like_any_other(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        for byte in post():
+            await client.say(bytes([byte]))
+        status, _, body = await client.hear()
+        assert status == 200
+        assert json.loads(body)["model"]["version"] == "1"
+
+
+async def test_pipelined_requests_are_answered_in_their_order(start: Start) -> None:
+    rows = [json.dumps({"at": "2024-05-01T08:00:00", "station": 5 + n % 7, "temperature": n % 40}) for n in range(60)]
+    async with start() as address, httpx.AsyncClient(base_url=address) as one, connected(address) as client:
+        alone = [(await one.post("/predict", content=row)).json()["prediction"] for row in rows]
+        # every third is refused by the application, every third answered by it: none overtakes another
+        mixed = [part for row in rows for part in (post(row.encode()), GET, post(b"{}"))]
+        await client.say(b"".join(mixed))
+        heard = [await client.hear() for _ in mixed]
+        assert [status for status, _, _ in heard] == [200, 200, 422] * len(rows)
+        assert [json.loads(body)["prediction"] for _, _, body in heard[::3]] == alone
+
+
+async def test_a_client_that_reads_nothing_is_not_written_to_without_end(start: Start) -> None:
+    async with start() as address, connected(address) as client, httpx.AsyncClient(base_url=address) as other:
+        client.writer.transport.pause_reading()  # type: ignore[attr-defined]
+        many = post() * 2000
+        for _ in range(20):
+            client.writer.write(many)
+        for _ in range(20):
+            assert (await other.post("/predict", content=ROW)).status_code == 200
+        client.writer.transport.abort()
+        assert (await other.post("/predict", content=ROW)).status_code == 200
+
+
+async def test_a_client_that_has_said_all_it_wants_still_gets_its_answers(start: Start) -> None:
+    for last in (post(), GET, post(b"{}"), post(b'{"rows": [' + b",".join([ROW] * 300) + b"]}", "/predict/batch")):
+        async with start() as address, connected(address) as client:
+            await client.say(GET + last)
+            client.writer.write_eof()
+            assert (await client.hear())[0] == 200
+            assert (await client.hear())[0] in {200, 422}
+            assert await client.ended()
+
+
+async def test_half_a_request_is_no_request(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(post()[:-5])
+        client.writer.write_eof()
+        assert await client.ended()
+        async with httpx.AsyncClient(base_url=address) as other:
+            assert 'route="/predict",status="200"' not in (await other.get("/metrics")).text
+
+
+@pytest.mark.parametrize("part", [b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Le", post()[:-5]])
+async def test_a_request_that_does_not_arrive_in_time_is_refused(start: Start, part: bytes) -> None:
+    async with start(read_seconds=0.5) as address, connected(address) as client:
+        await client.say(GET)
+        await client.hear()
+        await client.say(part)
+        status, headers, body = await client.hear()
+        assert (status, slug(body), headers["connection"]) == (408, "request-timeout", "close")
+        assert await client.ended()
+
+
+async def test_what_is_not_http_is_refused(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(b"\x16\x03\x01 hello\r\n\r\n")
+        status, _, body = await client.hear()
+        assert (status, slug(body)) == (400, "bad-request")
+        assert await client.ended()
+        async with httpx.AsyncClient(base_url=address) as other:
+            assert 'serving_refused_total{reason="bad-request"} 1.0' in (await other.get("/metrics")).text
+
+
+async def test_a_head_without_end_is_cut_off(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(40)))
+        status, _, body = await client.hear()
+        assert (status, slug(body)) == (431, "head-too-large")
+
+
+async def test_a_declared_length_over_the_limit_is_refused_before_anything_is_read(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        for path in ("/predict", "/predict/batch"):
+            await client.say(post(path=path).split(b"\r\nContent-Length")[0] + b"\r\nContent-Length: 100001\r\n\r\n")
+            status, _, body = await client.hear()
+            assert (status, slug(body)) == (413, "body-too-large")
+            await client.say(b" " * 100_001)  # it may still come: the connection goes on after it
+
+
+async def test_an_endless_body_is_cut_at_the_limit(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        await client.say(head + b"2710\r\n" + b" " * 10_000 + b"\r\n")
+        for _ in range(10):
+            await client.say(b"2710\r\n" + b" " * 10_000 + b"\r\n")
+        status, _, body = await client.hear()
+        assert (status, slug(body)) == (413, "body-too-large")
+
+
+async def test_connections_beyond_the_limit_are_shed_and_the_others_served(start: Start) -> None:
+    async with start(max_connections=2) as address, connected(address) as first, connected(address) as second:
+        for client in (first, second):
+            await client.say(post())
+            assert (await client.hear())[0] == 200
+        async with connected(address) as third:
+            await third.say(post())
+            status, headers, body = await third.hear()
+            assert (status, slug(body), headers["retry-after"]) == (503, "overloaded", "1")
+            assert await third.ended()
+        await first.say(post())
+        assert (await first.hear())[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "id_is", "status"),
+    [
+        (("X-Request-ID: job-17",), "job-17", 200),
+        (("X-Request-ID: a\tb",), None, 200),
+        (("X-Request-ID: " + "x" * 129,), None, 200),
+        (("X-Request-ID: one", "X-Request-ID: two"), "one", 200),
+        (("Connection: close",), None, 200),
+        (("Content-Type: text/plain",), None, 415),
+    ],
+)
+async def test_every_answer_has_a_request_id(
+    start: Start, headers: tuple[str, ...], id_is: str | None, status: int
+) -> None:
+    request = post().replace(b"application/json", b"text/plain") if status == 415 else post(ROW, "/predict", *headers)
+    async with start() as address, connected(address) as client:
+        await client.say(request)
+        found, answer, _ = await client.hear()
+        assert found == status
+        given = answer["x-request-id"]
+        assert given == id_is or (id_is is None and len(given) == 32)
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        request = post(ROW, "/predict", "Expect: 100-continue")
+        await client.say(request[: -len(ROW)])
+        assert await client.line() == b"HTTP/1.1 100 Continue"
+        await client.say(ROW)
+        assert (await client.hear())[0] == 200
+
+
+async def test_a_request_under_way_is_answered_before_the_service_ends(start: Start) -> None:
+    async with asyncio.timeout(20), AsyncExitStack() as clients:
+        async with start() as address:
+            half = await clients.enter_async_context(connected(address))
+            await half.say(post()[:-5])
+            idle = await clients.enter_async_context(connected(address))
+            await idle.say(post())
+            await idle.hear()
+            finishing = asyncio.create_task(_finish_once_ended(idle, half, post()[-5:]))
+        # the service has ended here: it waited for the request
+        await finishing
+        assert (await half.hear())[0] == 200
+        assert await half.ended()
+
+
+async def _finish_once_ended(idle: Client, half: Client, rest: bytes) -> None:
+    assert await idle.ended()  # so the service has begun to end
+    await half.say(rest)

@@ -1,0 +1,112 @@
+"""The walk's predictions are XGBoost's, bit for bit."""
+
+import numpy as np
+import pytest
+import xgboost
+from boosters import EXTREMES, FEATURES, OBJECTIVES, Recipe, booster_of, hard_rows, recipes
+from hypothesis import HealthCheck, given, settings
+from numpy.typing import NDArray
+from treewalk import Forest, Unsupported
+
+THOROUGH = settings(
+    max_examples=220, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+)
+
+
+def bits(array: NDArray[np.float32]) -> NDArray[np.uint32]:
+    assert array.dtype == np.float32
+    return np.ascontiguousarray(array).view(np.uint32)
+
+
+def of(booster: xgboost.Booster) -> Forest:
+    return Forest.of(bytes(booster.save_raw("ubj")))
+
+
+def recipe(**changes: object) -> Recipe:
+    usual: dict[str, object] = {
+        "seed": 5,
+        "objective": "reg:squarederror",
+        "rounds": 8,
+        "targets": 1,
+        "missing": 0.2,
+        "parameters": {"max_depth": 5},
+        "categorical": False,
+        "cut": None,
+    }
+    return Recipe(**{**usual, **changes})  # type: ignore[arg-type]
+
+
+def compare(booster: xgboost.Booster, seed: int = 1) -> None:
+    rows = hard_rows(booster, seed)
+    expected = booster.inplace_predict(rows)
+    if np.isnan(expected).all():  # a training that diverged
+        with pytest.raises(Unsupported, match="a leaf isn't finite"):
+            of(booster)
+        return
+    forest = of(booster)
+    found = forest.predict(rows)
+
+    assert found.shape == expected.shape
+    np.testing.assert_array_equal(bits(found), bits(expected))
+    if forest.outputs == 1:
+        single = [forest.row(row) for row in rows[::7].tolist()]
+        np.testing.assert_array_equal(bits(np.array(single, np.float32)), bits(expected[::7]))
+
+
+@THOROUGH
+@given(drawn=recipes())
+def test_any_booster(drawn: Recipe) -> None:
+    compare(booster_of(drawn), drawn.seed)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_each_objective_with_a_base_score_of_its_own_and_a_given_one(objective: str) -> None:
+    compare(booster_of(recipe(objective=objective)))
+    compare(booster_of(recipe(objective=objective, parameters={"base_score": 0.3})))
+
+
+@pytest.mark.parametrize("one_hot", [1, 500])
+def test_categorical_splits_of_both_kinds(one_hot: int) -> None:
+    booster = booster_of(recipe(categorical=True, parameters={"max_depth": 6, "max_cat_to_onehot": one_hot}))
+    assert any(" in " in line or ":{" in line for line in "".join(booster.get_dump()).splitlines())
+    compare(booster)
+
+
+def test_more_trees_than_are_walked_at_once_and_more_rows_than_a_block() -> None:
+    booster = booster_of(recipe(rounds=45))
+    compare(booster)
+    for count in (0, 1, 7, 8, 9, 63, 64, 65, 200):
+        rows = hard_rows(booster, 3)[:count]
+        found = of(booster).predict(np.ascontiguousarray(rows))
+        assert found.shape == (count,)
+        if count:
+            np.testing.assert_array_equal(bits(found), bits(booster.inplace_predict(rows)))
+
+
+def test_a_tree_that_is_one_leaf() -> None:
+    compare(booster_of(recipe(parameters={"max_depth": 3, "gamma": 1e9})))
+
+
+def test_very_deep_trees() -> None:
+    compare(booster_of(recipe(parameters={"max_depth": 60, "min_child_weight": 0, "tree_method": "exact"})))
+
+
+def test_many_features() -> None:
+    rng = np.random.default_rng(2)
+    rows = rng.normal(size=(300, 131)).astype(np.float32)
+    booster = xgboost.train({"max_depth": 4, "nthread": 1}, xgboost.DMatrix(rows, rows[:, 130] + rows[:, 7]), 9)
+    forest = of(booster)
+    expected = bits(booster.inplace_predict(rows))
+    np.testing.assert_array_equal(bits(forest.predict(rows)), expected)
+    np.testing.assert_array_equal(bits(np.array([forest.row(row) for row in rows.tolist()], np.float32)), expected)
+
+
+def test_a_row_is_cast_to_float32_as_numpy_casts_it() -> None:
+    booster = booster_of(recipe(rounds=20))
+    forest, rng = of(booster), np.random.default_rng(4)
+    rows = hard_rows(booster, 9).astype(np.float64) * (1 + rng.normal(size=(377, FEATURES)) * 1e-7)
+    rows[:20] = np.array(EXTREMES)[rng.integers(0, len(EXTREMES), (20, FEATURES))]
+    with np.errstate(over="ignore"):
+        single = rows.astype(np.float32)
+    found = [forest.row(row) for row in rows.tolist()]
+    np.testing.assert_array_equal(bits(np.array(found, np.float32)), bits(booster.inplace_predict(single)))
