@@ -2,10 +2,11 @@
 #
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
 #                      HOLDOUT=2021-02.      For test and e2e: PYTEST_ARGS, handed to pytest.
+#                      For bench: BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out).
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train predict test e2e lint help
+.PHONY: demo demo-down up down train predict test e2e bench lint help
 export SOURCE DATA MONTHS HOLDOUT
 
 BIN := .venv/bin
@@ -42,6 +43,9 @@ test: $(INSTALLED)  ## unit and integration tests, the latter against real local
 
 e2e: $(INSTALLED)  ## end-to-end tests of the Docker stack, under a project name of their own
 	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
+
+bench: $(INSTALLED)  ## speed of the model service beside its peers, into benchmarks/results.md; about 8 minutes
+	@$(BIN)/python -m benchmarks $(BENCH_ARGS)
 
 lint: $(INSTALLED)  ## ruff and mypy, as pre-commit and CI run them
 	@$(BIN)/ruff check .

@@ -14,7 +14,7 @@ from serving_servers import listening
 
 RULES = Path(__file__).with_name("schemathesis.toml")
 FORMATS = Path(__file__).parents[2] / "support" / "schemathesis_formats.py"
-EXAMPLES = 100
+EXAMPLES = 50
 
 
 @pytest.fixture

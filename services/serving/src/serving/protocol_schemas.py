@@ -14,7 +14,7 @@ INFER_ERROR = "InferenceError"
 
 _MODEL_VERSION: Schema = {"model_name": TEXT, "model_version": TEXT}
 _SHAPE: Schema = {"type": "array", "items": {"type": "integer"}}
-_PARAMETERS: Schema = {"type": "object"}
+_PARAMETERS: Schema = {"type": ["object", "null"]}
 
 
 def schemas(contract: Contract | None, most_rows: int) -> Schema:
@@ -70,7 +70,12 @@ def _inference_request(contract: Contract | None) -> Schema:
     outputs = {"type": ["array", "null"], "items": {"$ref": "#/components/schemas/RequestOutput"}}
     return {
         "type": "object",
-        "properties": {"id": TEXT, "parameters": _PARAMETERS, "inputs": inputs, "outputs": outputs},
+        "properties": {
+            "id": {"type": ["string", "null"]},
+            "parameters": _PARAMETERS,
+            "inputs": inputs,
+            "outputs": outputs,
+        },
         "required": ["inputs"],
     }
 

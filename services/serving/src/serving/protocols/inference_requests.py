@@ -52,7 +52,7 @@ def wanted(contract: Contract, request: Mapping[str, Any]) -> Outputs:
 
 
 def _parameter(given: Mapping[str, Any], where: str, name: str, default: bool = False) -> bool:
-    parameters = given.get("parameters") or {}
+    parameters = {} if given.get("parameters") is None else given["parameters"]
     if not isinstance(parameters, dict):
         raise BadTensor(f"{where}: parameters must be an object")
     if "classification" in parameters or "shared_memory_region" in parameters:

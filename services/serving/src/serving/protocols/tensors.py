@@ -53,7 +53,7 @@ def tensor(fields: Mapping[str, RawField], given: Any) -> Tensor:
     field = fields.get(name) if isinstance(name, str) else None
     if field is None:
         raise BadTensor(f"input {name!r} is none of the model's: {', '.join(fields)}")
-    parameters = given.get("parameters") or {}
+    parameters = {} if given.get("parameters") is None else given["parameters"]
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None
     found = Tensor(field, _datatype(field, given.get("datatype")), 0, given.get("data"), size)
     if not isinstance(parameters, dict):
