@@ -1,4 +1,8 @@
-"""Requests a second of our service with one worker and with two, on two cores that the load shares with it."""
+"""Requests a second of our service with one worker on one core and with two on two, each shared with the load.
+
+So each worker has the same share of a core, and what the load takes is the same in both: with the load on a core of its
+own for one worker and on the workers' cores for two, the ratio would say more of the load than of the workers.
+"""
 
 import time
 from dataclasses import dataclass
@@ -30,16 +34,17 @@ def measure(subject: Subject, folder: Path, cores: Cores, rounds: int, seconds: 
         for workers, found in rates.items():
             place = folder / f"{workers}-{len(found)}"
             place.mkdir()
-            found.append(_rate(ours(subject, place, workers), place, cores, seconds))
+            shared = {cores.server} if workers == 1 else cores.both
+            found.append(_rate(ours(subject, place, workers), place, shared, seconds))
     return Scaling(median(rates[1]), median(rates[2]))
 
 
-def _rate(server: Server, folder: Path, cores: Cores, seconds: float) -> float:
+def _rate(server: Server, folder: Path, cores: set[int], seconds: float) -> float:
     port = free_port()
     begin = time.perf_counter()
-    with running(server.command(port), server.environment(port), cores.both, folder / "server.log") as program:
+    with running(server.command(port), server.environment(port), cores, folder / "server.log") as program:
         wait_for_first_answer(program, port, server.ones[0], begin)
         url, body = f"http://127.0.0.1:{port}{server.ones[0].path}", body_file(folder, server.ones)
         time.sleep(WARM_UP_SECONDS)  # the second worker may still be starting
-        load.run(url, body, WARM_UP_SECONDS, cores.both)
-        return load.run(url, body, seconds, cores.both).rate
+        load.run(url, body, WARM_UP_SECONDS, cores)
+        return load.run(url, body, seconds, cores).rate

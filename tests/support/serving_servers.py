@@ -14,15 +14,14 @@ from serving.transport.server import front
 @asynccontextmanager
 async def listening(settings: Settings, registry: Any) -> AsyncIterator[str]:
     """A worker as its process runs it; yields its address, ``http://127.0.0.1:…``."""
-    # named as TCP, or asyncio leaves Nagle's algorithm on, and each answer takes 40 ms
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.bind(("127.0.0.1", 0))
-    server = front(compose(settings, registry))
-    running = asyncio.create_task(server.serve([listener]))
+    listener = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server = front(compose(settings, registry), listener)
+    running = asyncio.create_task(server.serve([]))
     while not server.started and not running.done():  # noqa: ASYNC110  uvicorn sets a flag, no event
         await asyncio.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        yield address
     finally:
         server.should_exit = True
         await running

@@ -1,5 +1,6 @@
 """``python -m serving``: the composition root, the only place that reads settings and builds the objects."""
 
+import gc
 import logging
 import os
 import shutil
@@ -10,8 +11,7 @@ from pathlib import Path
 
 import uvicorn
 
-from serving import logs, worker
-from serving.batch import process
+from serving import logs
 from serving.batch.socket import BATCH_SOCKET, listen
 from serving.files import lock
 from serving.settings import Settings
@@ -44,6 +44,15 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     counters.mkdir()
     os.environ["SERVING_RUN_DIR"] = str(run_dir)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(counters)
+    # NumPy starts threads when it is imported, and a process with threads must not be forked; nothing here needs them.
+    # (Arrow's allocator has one too, and hooks that see it through a fork.)
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    # not above: prometheus_client too looks at its environment when it is imported
+    from serving import worker
+    from serving.batch import process
+
+    gc.collect()
+    gc.freeze()
     front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()
     workers = Kind("worker", settings.workers, worker.work, front, settings.shutdown_seconds)
     batches = Kind("batch process", settings.batch_processes, process.work, listen(run_dir / BATCH_SOCKET), 0)

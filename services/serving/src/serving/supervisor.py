@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkProcess
 
 from uvicorn.config import STARTUP_FAILURE
 
@@ -42,7 +42,7 @@ class Supervisor:
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self._kinds = kinds
-        self._running: dict[SpawnProcess, tuple[Kind, float]] = {}
+        self._running: dict[ForkProcess, tuple[Kind, float]] = {}
         """Each with its kind and the time of its start."""
         self._ending, self._end = multiprocessing.Pipe(duplex=False)
 
@@ -62,10 +62,18 @@ class Supervisor:
         return code
 
     def _start(self, kind: Kind) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        process = spawn.Process(target=kind.work, args=(kind.listener,), daemon=True)
+        # forked: what all of them import is imported once, and its memory is shared
+        process = multiprocessing.get_context("fork").Process(target=self._work, args=(kind,), daemon=True)
         process.start()
         self._running[process] = (kind, time.monotonic())
+
+    def _work(self, kind: Kind) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_DFL)
+        for other in self._kinds:
+            if other is not kind:
+                other.listener.close()
+        kind.work(kind.listener)
 
     def _replace_dead(self) -> int | None:
         for process in [process for process in self._running if not process.is_alive()]:

@@ -1,27 +1,33 @@
 """The batch process: ``Desk`` in a process of its own, so that no batch keeps a worker's event loop waiting."""
 
+import gc
 import os
 import signal
 import socket
 import threading
 from types import FrameType
 
+from serving.batch.desk import Desk
+from serving.batch.models import Models
+from serving.composition import limits, model_store
+from serving.settings import Settings
+
 NICENESS = 10
 """On a busy core the one-row requests of the workers go first."""
 
 LOOK_SECONDS = 1.0
 
+BATCH_OBJECTS = 100_000
+"""New objects after which Python looks for cycles; with its default it would do so ten times a batch."""
+
 
 def work(listener: socket.socket) -> None:
     """Until SIGTERM, or the end of the supervisor."""
-    # imported here: the supervisor needs none of it
-    from serving.batch.desk import Desk
-    from serving.batch.models import Models
-    from serving.composition import limits, model_store
-    from serving.settings import Settings
-
     parent = os.getppid()
     os.nice(NICENESS)
+    # a batch makes as many objects as it has rows, none of them in a cycle
+    gc.freeze()
+    gc.set_threshold(BATCH_OBJECTS, 10, 10)
     settings = Settings()
     desk = Desk(listener, Models(model_store(settings)).find, limits(settings))
     ending = threading.Event()

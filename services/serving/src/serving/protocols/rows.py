@@ -1,11 +1,14 @@
 """The service's own JSON: one row, or many."""
 
 from contract import FieldProblem, InvalidInput
+from contract.booster import LoadedModel
+from contract.features import Matrix
 
 from serving import predictions, problems
 from serving.calls import Answer, Call
 from serving.observe.ids import new_id
 from serving.predictions import Served
+from serving.protocols import row_columns, values
 from serving.protocols.bodies import encode, whole
 from serving.protocols.explanations import explanation
 from serving.protocols.outcomes import outcome
@@ -43,18 +46,33 @@ def predict_batch(served: Served, call: Call) -> Answer:
         BodyTooLarge, NotFinite: see there.
     """
     model = served.model
-    rows = model.rows.parse_batch(whole(call))
-    most = call.limits.rows
-    if len(rows) > most:
-        raise InvalidInput([FieldProblem("rows", f"has {len(rows)} rows", f"a list of 1 to {most} row objects")])
-    found = outcome(model, model.contract.compiled.rows(rows))
+    features = _features(model, whole(call), call.limits.rows)
+    found = outcome(model, features)
     answer = {
         "predictions": found.predictions,
         "unit": model.contract.output.unit,
         "intervals": found.intervals,
         "model": served.label,
     }
-    return Answer(encode(answer), rows=len(rows))
+    return Answer(encode(answer), rows=len(features))
+
+
+def _features(model: LoadedModel, body: bytes, most_rows: int) -> Matrix:
+    columns = row_columns.of_body(model.contract, body)
+    if columns is not None:
+        _check_length(len(next(iter(columns.values()))), most_rows)
+        features = values.fast(model.contract, columns)
+        if features is not None:
+            return features
+    # row by row: slower by half, and it knows what is wrong
+    rows = model.rows.parse_batch(body)
+    _check_length(len(rows), most_rows)
+    return model.contract.compiled.rows(rows)
+
+
+def _check_length(rows: int, most: int) -> None:
+    if rows > most:
+        raise InvalidInput([FieldProblem("rows", f"has {rows} rows", f"a list of 1 to {most} row objects")])
 
 
 def refusal(error: Exception) -> Answer:

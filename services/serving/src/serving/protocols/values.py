@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
-from contract import InvalidInput
+from contract import Contract, InvalidInput
 from contract.booster import LoadedModel
 from contract.errors import BadJson
 from contract.features import Matrix
@@ -27,15 +27,22 @@ def features(model: LoadedModel, columns: Mapping[str, list[Any]]) -> Matrix:
     Raises:
         InvalidInput, BadJson: the contract refuses a value.
     """
-    contract = model.contract
-    fitting = {name: column(contract.by_name[name], values) for name, values in columns.items()}
-    if all(array is not None for array in fitting.values()):
-        try:
-            return tables.matrix(contract, pa.table(fitting))
-        except InvalidInput:
-            pass
+    found = fast(model.contract, columns)
+    if found is not None:
+        return found
     names = list(columns)
     return by_rows(model, [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
+
+
+def fast(contract: Contract, columns: Mapping[str, list[Any]]) -> Matrix | None:
+    """As ``features``; None where a value isn't what its field takes, or may not be."""
+    fitting = {name: column(contract.by_name[name], values) for name, values in columns.items()}
+    if any(array is None for array in fitting.values()):
+        return None
+    try:
+        return tables.matrix(contract, pa.table(fitting))
+    except InvalidInput:
+        return None
 
 
 def column(field: RawField, values: list[Any]) -> pa.Array | None:

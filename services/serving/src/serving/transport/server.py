@@ -1,9 +1,11 @@
 """A worker's uvicorn server."""
 
 import asyncio
+import socket
 from collections.abc import Callable
 from functools import partial
 from time import perf_counter
+from typing import Any
 
 import uvicorn
 
@@ -15,12 +17,53 @@ from serving.transport.direct import DirectConnection, ShortWay
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection, so that they close it and never write to a closed one."""
 
+BACKLOG = 2048
+"""Connections that wait to be accepted."""
+
 TICKS_BETWEEN_LOOKS = 10
 """uvicorn's server ticks ten times a second."""
 
 
 class Server(uvicorn.Server):
-    """Looks every second for clients that take too long."""
+    """Shares a listening socket fairly with the other workers; looks for clients that take too long.
+
+    asyncio's and uvloop's servers accept all connections that wait. Of several workers, the first to wake would take
+    all of a client's; this one takes one at a time, so that a worker which is idle comes before one that has work.
+    """
+
+    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+        super().__init__(config)
+        self._listener = listener
+        self._accepting: set[asyncio.Task[Any]] = set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=[])
+        self._listener.setblocking(False)
+        self._listener.listen(BACKLOG)
+        asyncio.get_running_loop().add_reader(self._listener, self._accept)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().remove_reader(self._listener)
+        self._listener.close()
+        await asyncio.gather(*self._accepting, return_exceptions=True)
+        await super().shutdown(sockets=[])
+
+    def _accept(self) -> None:
+        try:
+            connection, _ = self._listener.accept()
+        except OSError:
+            return  # another worker was first, or the client has gone
+        task = asyncio.create_task(self._welcome(connection))
+        self._accepting.add(task)
+        task.add_done_callback(self._accepting.discard)
+
+    async def _welcome(self, connection: socket.socket) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        config, state = self.config, self.lifespan.state
+        await asyncio.get_running_loop().connect_accepted_socket(
+            lambda: config.http_protocol_class(config=config, server_state=self.server_state, app_state=state),  # type: ignore[call-arg]
+            connection,
+        )
 
     async def on_tick(self, counter: int) -> bool:
         if counter % TICKS_BETWEEN_LOOKS == 0:
@@ -31,8 +74,8 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def front(worker: Worker) -> Server:
-    """What listens for a worker."""
+def front(worker: Worker, listener: socket.socket) -> Server:
+    """What answers for a worker."""
     config = uvicorn.Config(
         worker.app,
         http=connections(worker),  # type: ignore[arg-type]  # it is called with keyword arguments, as a class would be
@@ -44,7 +87,7 @@ def front(worker: Worker) -> Server:
         proxy_headers=False,
         timeout_graceful_shutdown=worker.settings.shutdown_seconds,
     )
-    server = Server(config)
+    server = Server(config, listener)
     worker.parts.metrics.watch_queues(
         connections=lambda: len(server.server_state.connections),
         batches=lambda: worker.parts.lane.under_way,
