@@ -20,6 +20,7 @@ static void release(Trees *trees)
 {
     PyMem_Free(trees->nodes);
     PyMem_Free(trees->roots);
+    PyMem_Free(trees->depths);
     PyMem_Free(trees->groups);
     PyMem_Free(trees->margins);
     PyMem_Free(trees->sets);
@@ -90,10 +91,11 @@ static int allocate(Trees *trees, const Py_buffer *buffers)
     trees->trees = (uint32_t)length_of(buffers, GROUPS);
     trees->nodes = PyMem_Malloc(nodes * sizeof(Node));
     trees->roots = PyMem_Malloc(trees->trees * sizeof(uint32_t));
+    trees->depths = PyMem_Malloc(trees->trees * sizeof(uint32_t));
     trees->groups = copy_of(buffers[GROUPS].buf, (size_t)buffers[GROUPS].len);
     trees->margins = copy_of(buffers[MARGINS].buf, (size_t)buffers[MARGINS].len);
     trees->sets = copy_of(buffers[SETS].buf, (size_t)buffers[SETS].len);
-    if (!trees->nodes || !trees->roots || !trees->groups || !trees->margins || !trees->sets)
+    if (!trees->nodes || !trees->roots || !trees->depths || !trees->groups || !trees->margins || !trees->sets)
         return 0;
     memset(trees->nodes, 0, nodes * sizeof(Node));
     return 1;
@@ -194,8 +196,8 @@ static PyObject *walk_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 
 /* ---- prediction ---- */
 
-/* Fills `row` from a list or tuple of numbers; 0 with an exception if it can't. */
-static int read_row(PyObject *values, float *row, Py_ssize_t count)
+/* The inputs of a list or tuple of numbers; 0 with an exception if it can't be read. */
+static int read_row(PyObject *values, float *inputs, Py_ssize_t count)
 {
     int is_list = PyList_Check(values);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -208,8 +210,9 @@ static int read_row(PyObject *values, float *row, Py_ssize_t count)
         Py_DECREF(value);
         if (number == -1.0 && PyErr_Occurred())
             return 0;
-        row[i] = (float)number;
+        put(inputs, 1, (size_t)count, (size_t)i, (float)number);
     }
+    inputs[count] = NAN;
     return 1;
 }
 
@@ -217,7 +220,7 @@ static PyObject *walk_row(PyObject *self, PyObject *values)
 {
     Walk *walk = (Walk *)self;
     const Trees *trees = &walk->trees;
-    float few[FEW_FEATURES], few_sums[FEW_OUTPUTS], *row = few, *sums = few_sums, prediction;
+    float few[2 * FEW_FEATURES + 1], few_sums[FEW_OUTPUTS], *row = few, *sums = few_sums, prediction;
     PyObject *result = NULL;
     if (walk->predictions != 1) {
         PyErr_SetString(PyExc_ValueError, "the model has more than one output");
@@ -232,7 +235,7 @@ static PyObject *walk_row(PyObject *self, PyObject *values)
         return NULL;
     }
     if (trees->features > FEW_FEATURES)
-        row = PyMem_Malloc(trees->features * sizeof(float));
+        row = PyMem_Malloc(inputs_of(trees->features) * sizeof(float));
     if (trees->outputs > FEW_OUTPUTS)
         sums = PyMem_Malloc(trees->outputs * sizeof(float));
     if (!row || !sums) {
@@ -249,12 +252,13 @@ static PyObject *walk_row(PyObject *self, PyObject *values)
     return result;
 }
 
-static void predict_rows(const Walk *walk, const float *rows, size_t count, float *sums, float *out)
+static void predict_rows(const Walk *walk, const float *rows, size_t count, float *inputs, float *out)
 {
     const Trees *trees = &walk->trees;
+    float *sums = inputs + inputs_of(trees->features) * BLOCK;
     for (size_t done = 0; done < count; done += BLOCK) {
         size_t some = count - done < BLOCK ? count - done : BLOCK;
-        sum_block(trees, rows + done * trees->features, some, sums);
+        sum_block(trees, rows + done * trees->features, some, inputs, sums);
         for (size_t row = 0; row < some; row++)
             out += transform(sums + row * trees->outputs, trees->outputs, walk->transform, out);
     }
@@ -280,14 +284,15 @@ static PyObject *walk_predict(PyObject *self, PyObject *args)
         if (!fits(walk, &rows, &out, &count)) {
             PyErr_SetString(PyExc_ValueError, "the arrays' sizes aren't those of rows and their predictions");
         } else {
-            float *sums = PyMem_Malloc((size_t)BLOCK * walk->trees.outputs * sizeof(float));
-            if (!sums) {
+            size_t kept = inputs_of(walk->trees.features) + walk->trees.outputs;
+            float *inputs = PyMem_Malloc(BLOCK * kept * sizeof(float));
+            if (!inputs) {
                 PyErr_NoMemory();
             } else {
                 Py_BEGIN_ALLOW_THREADS
-                predict_rows(walk, rows.buf, count, sums, out.buf);
+                predict_rows(walk, rows.buf, count, inputs, out.buf);
                 Py_END_ALLOW_THREADS
-                PyMem_Free(sums);
+                PyMem_Free(inputs);
                 result = Py_None;
                 Py_INCREF(result);
             }
