@@ -9,8 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import pyarrow as pa
 import pytest
 from pydantic import SecretStr
+from serving.protocol_schemas import ARROW
 from serving.settings import Settings
 from serving_servers import listening
 
@@ -153,6 +155,22 @@ async def test_a_request_that_does_not_arrive_in_time_is_refused(start: Start, p
         status, headers, body = await client.hear()
         assert (status, slug(body), headers["connection"]) == (408, "request-timeout", "close")
         assert await client.ended()
+
+
+async def test_a_stream_has_that_time_for_each_of_its_parts(start: Start) -> None:
+    body = pa.BufferOutputStream()
+    with pa.ipc.new_stream(body, pa.schema([("at", pa.string())])):
+        pass
+    content = body.getvalue().to_pybytes()
+    async with start(read_seconds=1) as address, connected(address) as client:
+        lines = ["POST /predict/batch HTTP/1.1", "Host: x", f"Content-Type: {ARROW}", f"Content-Length: {len(content)}"]
+        await client.say("\r\n".join([*lines, "", ""]).encode())
+        for position in range(6):
+            await asyncio.sleep(0.6)  # in all, longer than a request may take
+            await client.say(content[position : position + 1])
+        await client.say(content[6:])
+        status, _, answer = await client.hear()
+        assert (status, slug(answer)) == (422, "invalid-input")  # of the missing columns, not of the time
 
 
 async def test_what_is_not_http_is_refused(start: Start) -> None:

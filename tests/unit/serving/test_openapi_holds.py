@@ -18,9 +18,7 @@ EXAMPLES = 50
 
 
 @pytest.fixture
-async def address(
-    tmp_path: Path, run_dir: Path, registry: Any, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[str]:
+async def address(tmp_path: Path, run_dir: Path, registry: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Of a service that follows an alias which points to version 1."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     registry.alias = "1"

@@ -35,9 +35,7 @@ def settings(tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.fixture(params=["direct", "asgi"])
-async def client(
-    request: pytest.FixtureRequest, settings: Settings, registry: Any
-) -> AsyncIterator[httpx.AsyncClient]:
+async def client(request: pytest.FixtureRequest, settings: Settings, registry: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a real server: every test here runs with the short way of ``/predict`` and without it."""
     chosen = settings.model_copy(update={"direct": request.param == "direct"})
     async with listening(chosen, registry) as address, httpx.AsyncClient(base_url=address) as found:

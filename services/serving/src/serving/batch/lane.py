@@ -81,7 +81,7 @@ class Lane:
             outcome = await connection.outcome()
             parts = [part async for part in receive_parts(connection.reader)]
         finally:
-            await connection.close()
+            connection.close()
         return Answer(
             b"".join(parts), outcome.media_type, outcome.status, outcome.headers, outcome.rows, outcome.refusal
         )
@@ -142,10 +142,9 @@ class Connection:
     async def outcome(self) -> Outcome:
         return Outcome.model_validate_json(await self.reader.readuntil(b"\n"))
 
-    async def close(self) -> None:
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
+    def close(self) -> None:
+        # not gracefully: that would wait until the other side has taken what is left, and it may never
+        self._writer.transport.abort()
 
 
 class Streamed:
@@ -171,7 +170,7 @@ class Streamed:
             reading.cancel()
             sending.cancel()
             await asyncio.gather(reading, sending, return_exceptions=True)
-            await connection.close()
+            connection.close()
             raise
 
     async def parts(self) -> AsyncIterator[bytes]:
@@ -185,7 +184,7 @@ class Streamed:
             self.lane = None
         self._sending.cancel()
         await asyncio.gather(self._sending, return_exceptions=True)
-        await self._connection.close()
+        self._connection.close()
 
 
 async def _send(connection: Connection, body: AsyncIterator[bytes]) -> None:

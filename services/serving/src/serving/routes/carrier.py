@@ -78,7 +78,8 @@ class _StreamedResponse(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await super().__call__(scope, receive, send)
+            # not Starlette's own: it waits for the client to leave by taking what the client still sends
+            await self.stream_response(send)
         finally:
             await self._streamed.close()
 

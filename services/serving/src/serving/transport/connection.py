@@ -78,6 +78,7 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         super().on_headers_complete()
+        self.scope["state"]["progress"] = self.progress
         if self._last and self.cycle is not None:
             self.cycle.keep_alive = False
 
