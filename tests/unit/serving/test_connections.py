@@ -169,8 +169,8 @@ async def test_a_stream_has_that_time_for_each_of_its_parts(start: Start) -> Non
             await asyncio.sleep(0.6)  # in all, longer than a request may take
             await client.say(content[position : position + 1])
         await client.say(content[6:])
-        status, _, answer = await client.hear()
-        assert (status, slug(answer)) == (422, "invalid-input")  # of the missing columns, not of the time
+        head = await client.line()
+        assert head.startswith(b"HTTP/1.1 422 ")  # for the columns that it lacks, not for its time
 
 
 async def test_what_is_not_http_is_refused(start: Start) -> None:
