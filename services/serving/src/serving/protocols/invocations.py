@@ -15,19 +15,12 @@ from serving.protocols.outcomes import outcome
 VERSION = "3.17.2"
 """The release of MLflow whose protocol this is; ``/version`` answers it as text."""
 
-PING = Answer(b"\n")
-"""Of ``/ping`` and ``/health`` while a model is loaded; MLflow answers 404 without one."""
-
 ERROR_CODES: Mapping[int, str] = {
     404: "RESOURCE_DOES_NOT_EXIST",
     500: "INTERNAL_ERROR",
     503: "TEMPORARILY_UNAVAILABLE",
 }
 """MLflow's names of the errors that aren't the caller's."""
-
-
-def version() -> Answer:
-    return Answer(VERSION.encode())
 
 
 def invocations(served: Served, call: Call) -> Answer:
