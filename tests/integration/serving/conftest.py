@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import requests
+from contract import Contract
 from mlflow import MlflowClient
+from prometheus_client.parser import text_string_to_metric_families
 
 TOKEN = "a-token-for-tests"
 EXAMPLE = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
@@ -162,6 +165,46 @@ class Replica(Program):
     def predict(self, row: dict[str, Any] = EXAMPLE) -> requests.Response:
         return requests.post(f"{self.url}/predict", json=row, timeout=10)
 
+    def post(self, path: str, body: Any, media_type: str = "application/json", **headers: str) -> requests.Response:
+        content = {"Content-Type": media_type}
+        return requests.post(self.url + path, body, headers=content | headers, timeout=60)
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Sum of the samples of this name that have these labels."""
+        families = text_string_to_metric_families(self.get("/metrics").text)
+        samples = [sample for family in families for sample in family.samples if sample.name == name]
+        return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
+
+    def processes(self) -> list[psutil.Process]:
+        """The supervisor first."""
+        supervisor = psutil.Process(self.pid)
+        return [supervisor, *supervisor.children(recursive=True)]
+
+    def peaks(self, *, reset: bool = False) -> dict[int, int]:
+        """The most bytes that were resident of each process since the last reset."""
+        if reset:
+            for process in self.processes():
+                Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+        statuses = {process.pid: Path(f"/proc/{process.pid}/status").read_text() for process in self.processes()}
+        return {pid: int(text.partition("VmHWM:")[2].split()[0]) << 10 for pid, text in statuses.items()}
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def refuses(self) -> bool:
+        """Whether no more connections are taken."""
+        try:
+            socket.create_connection(self.address, timeout=5).close()
+        except ConnectionRefusedError:
+            return True
+        return False
+
+    def batch_processes(self) -> list[int]:
+        """Those of its children that run at a lower priority."""
+        return [child.pid for child in psutil.Process(self.pid).children() if child.nice() > 0]
+
     def reload(self, body: dict[str, Any] | None = None, token: str = TOKEN) -> requests.Response:
         headers = {"Authorization": f"Bearer {token}"}
         return requests.post(f"{self.url}/reload", json=body, headers=headers, timeout=60)
@@ -210,3 +253,26 @@ def start_replica(tracking: Tracking, tmp_path_factory: pytest.TempPathFactory) 
     yield start
     for replica in started:
         replica.kill()
+
+
+@pytest.fixture(scope="module")
+def start_serving(
+    tracking: Tracking,
+    make_bundle: Callable[..., Contract],
+    tmp_path_factory: pytest.TempPathFactory,
+    start_replica: StartReplica,
+) -> StartReplica:
+    """``start_serving(model, workers=1, **settings)``: as ``start_replica``, once the champion is served."""
+    published: set[str] = set()
+
+    def start(model: str, workers: int = 1, **settings: str) -> Replica:
+        if model not in published:
+            folder = tmp_path_factory.mktemp("bundle")
+            make_bundle(folder, name=model)
+            tracking.crown(model, tracking.publish(model, folder))
+            published.add(model)
+        replica = start_replica(model, workers, **settings)
+        until(lambda: replica.holds("1"), 60, "the champion is served")
+        return replica
+
+    return start

@@ -55,7 +55,7 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     gc.freeze()
     front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()
     workers = Kind("worker", settings.workers, worker.work, front, settings.shutdown_seconds)
-    batches = Kind("batch process", settings.batch_processes, process.work, listen(run_dir / BATCH_SOCKET), 0)
+    batches = Kind("batch process", settings.batch_processes, process.work, listen(run_dir / BATCH_SOCKET), None)
     return Supervisor([workers, batches]).run()
 
 

@@ -60,7 +60,8 @@ class Settings(BaseSettings):
     """A batch that takes longer is given up."""
 
     read_seconds: float = Field(default=30, gt=0)
-    """A request that takes longer to arrive is refused; of an Arrow stream, one of its parts."""
+    """A request that takes longer to arrive is refused; of an Arrow stream, one of its parts. So is a client given up
+    that takes nothing of its answer for so long."""
 
     direct: bool = True
     """``/predict`` is answered without ASGI where nothing is unusual about the request. No difference but speed."""

@@ -33,8 +33,8 @@ class Kind:
     count: int
     work: Callable[[socket.socket], None]
     listener: socket.socket
-    end_seconds: float
-    """How long one may take to end."""
+    end_seconds: float | None
+    """How long one may take to end; None: it is killed, as nothing is under way once the kinds before it have ended."""
 
 
 class Supervisor:
@@ -90,8 +90,8 @@ class Supervisor:
         kind.listener.close()
         processes = [process for process, (its, _) in self._running.items() if its is kind]
         for process in processes:
-            process.terminate()
-        deadline = time.monotonic() + kind.end_seconds + GRACE_SECONDS
+            (process.kill if kind.end_seconds is None else process.terminate)()
+        deadline = time.monotonic() + (kind.end_seconds or 0) + GRACE_SECONDS
         for process in processes:
             process.join(max(0.0, deadline - time.monotonic()))
             if process.is_alive():

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
@@ -51,18 +52,21 @@ class Lane:
             except TimeoutError:
                 raise BatchFailed(f"the batch took longer than {self._seconds:g} s") from None
 
+    @asynccontextmanager
     async def stream(
         self, job: str, served: Served, headers: Mapping[str, str], body: AsyncIterator[bytes]
-    ) -> "Streamed":
-        """Does a job whose request or answer may be longer than memory; to be closed. Raises as ``run`` does."""
+    ) -> AsyncIterator["Streamed"]:
+        """Does a job whose request or answer may be longer than memory. Raises what ``run`` and the body do."""
         order = Order(job=job, key=served.key, headers=headers, options={})
-        with self._admitted() as admitted:
+        with self._admitted():
+            connection = await self._order(order)
+            sending = asyncio.create_task(_send(connection, body))
             try:
-                streamed = await Streamed.begin(await self._order(order), body)
-            except (OSError, asyncio.IncompleteReadError) as error:
-                raise BatchFailed("the batch process ended before it had answered") from error
-            admitted.move_to(streamed)
-            return streamed
+                yield Streamed(await _outcome(connection, sending), _parts(connection, sending))
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)
+                connection.close()
 
     async def _try(self, order: Order, body: bytes) -> Answer:
         for attempt in range(ATTEMPTS):
@@ -92,32 +96,14 @@ class Lane:
         return Connection(reader, writer)
 
     @contextmanager
-    def _admitted(self) -> Iterator["_Admission"]:
+    def _admitted(self) -> Iterator[None]:
         if self.under_way >= self._most:
             raise Overloaded(f"{self.under_way} batches are under way, and no more are taken")
         self.under_way += 1
-        admission = _Admission(self)
         try:
-            yield admission
+            yield
         finally:
-            admission.end()
-
-    def leave(self) -> None:
-        self.under_way -= 1
-
-
-class _Admission:
-    """A place among those under way; a stream keeps it beyond the call that began it."""
-
-    def __init__(self, lane: Lane) -> None:
-        self._lane: Lane | None = lane
-
-    def move_to(self, streamed: "Streamed") -> None:
-        streamed.lane, self._lane = self._lane, None
-
-    def end(self) -> None:
-        if self._lane is not None:
-            self._lane.leave()
+            self.under_way -= 1
 
 
 class Connection:
@@ -147,47 +133,42 @@ class Connection:
         self._writer.transport.abort()
 
 
+@dataclass(frozen=True)
 class Streamed:
     """An answer that comes while the request may still be going."""
 
-    def __init__(self, connection: Connection, outcome: Outcome, sending: "asyncio.Task[None]") -> None:
-        self.outcome = outcome
-        self.lane: Lane | None = None
-        self._connection = connection
-        self._sending = sending
+    outcome: Outcome
+    parts: AsyncIterator[bytes]
+    """Raises BatchFailed if the answer breaks off, or what the body raises."""
 
-    @classmethod
-    async def begin(cls, connection: Connection, body: AsyncIterator[bytes]) -> "Streamed":
-        """Waits for the outcome. An error of the body comes first: the batch process only sees that it ended."""
-        sending = asyncio.create_task(_send(connection, body))
-        reading = asyncio.create_task(connection.outcome())
-        try:
-            await asyncio.wait({sending, reading}, return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-            return cls(connection, await reading, sending)
-        except BaseException:
-            reading.cancel()
-            sending.cancel()
-            await asyncio.gather(reading, sending, return_exceptions=True)
-            connection.close()
-            raise
 
-    async def parts(self) -> AsyncIterator[bytes]:
-        """Raises asyncio.IncompleteReadError if the answer breaks off."""
-        async for part in receive_parts(self._connection.reader):
+async def _outcome(connection: Connection, sending: "asyncio.Task[None]") -> Outcome:
+    with _broken_off(sending):
+        return await connection.outcome()
+
+
+async def _parts(connection: Connection, sending: "asyncio.Task[None]") -> AsyncIterator[bytes]:
+    with _broken_off(sending):
+        async for part in receive_parts(connection.reader):
             yield part
 
-    async def close(self) -> None:
-        if self.lane is not None:
-            self.lane.leave()
-            self.lane = None
-        self._sending.cancel()
-        await asyncio.gather(self._sending, return_exceptions=True)
-        self._connection.close()
+
+@contextmanager
+def _broken_off(sending: "asyncio.Task[None]") -> Iterator[None]:
+    try:
+        yield
+    except (OSError, asyncio.IncompleteReadError) as error:
+        # an error of the body comes first: the batch process only sees that it ended
+        if sending.done():
+            sending.result()
+        raise BatchFailed("the batch process ended before it had answered") from error
 
 
 async def _send(connection: Connection, body: AsyncIterator[bytes]) -> None:
-    async for part in body:
-        await connection.say(part)
+    try:
+        async for part in body:
+            await connection.say(part)
+    except BaseException:
+        connection.close()  # so that who waits for the answer hears that none will come
+        raise
     connection.finish()

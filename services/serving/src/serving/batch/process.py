@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 import threading
-from types import FrameType
+import time
 
 from serving.batch.desk import Desk
 from serving.batch.models import Models
@@ -22,22 +22,19 @@ BATCH_OBJECTS = 100_000
 
 
 def work(listener: socket.socket) -> None:
-    """Until SIGTERM, or the end of the supervisor."""
+    """Until it is killed, or its supervisor ends.
+
+    A signal to the whole group of processes is not for this one: the workers still need it for what they have begun.
+    """
     parent = os.getppid()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     # a batch makes as many objects as it has rows, none of them in a cycle
     gc.freeze()
     gc.set_threshold(BATCH_OBJECTS, 10, 10)
     settings = Settings()
     desk = Desk(listener, Models(model_store(settings)).find, limits(settings))
-    ending = threading.Event()
-
-    def end(_: int, __: FrameType | None) -> None:
-        ending.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=desk.run, daemon=True).start()
-    while not ending.wait(LOOK_SECONDS) and os.getppid() == parent:
-        pass
-    desk.close()
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)

@@ -3,9 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from threading import Thread
 from typing import Any
 
 from serving.observe.access import Exchange
+
+CLOSE_SECONDS = 2.0
+"""For the last spans to be sent."""
 
 
 class Span:
@@ -79,7 +83,10 @@ class OpenTelemetry(Tracing):
             yield _Recorded(passed, started)
 
     def close(self) -> None:
-        self._provider.shutdown()
+        # a collector that is away must not keep the service from its end
+        closing = Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_SECONDS)
 
 
 class _Recorded(Span):

@@ -1,14 +1,13 @@
 """From an HTTP request to a job and back: what the routes of all protocols have in common."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from serving.batch import jobs
-from serving.batch.lane import Lane, Streamed
+from serving.batch.lane import Lane
 from serving.calls import Answer
 from serving.exchange import Memory, check_json, parts_of, read_body
 from serving.observe.metrics import Metrics
@@ -47,16 +46,29 @@ class Carrier:
             answer = jobs.refuse(job, error)
         return self._response(request, answer)
 
-    async def streamed(self, request: Request, job: str) -> Response:
-        """A job whose request and answer are never held as a whole."""
+    def streamed(self, request: Request, job: str) -> Response:
+        """A job whose request and answer are never held as a whole; done while it is sent."""
+        return _Streaming(self._stream, request, job)
+
+    async def _stream(self, request: Request, job: str, send: Send) -> Response | None:
+        """Sends the answer; returns the refusal where there is one and nothing was sent."""
+        begun = False
         try:
-            found = await self._lane.stream(job, self._slot.served, _headers(request), parts_of(request))
-        except Exception as error:  # noqa: BLE001
-            return self._response(request, jobs.refuse(job, error))
-        if found.outcome.refusal:
-            self._refused.labels(found.outcome.refusal).inc()
-        request.state.rows = found.outcome.rows
-        return _StreamedResponse(found)
+            async with self._lane.stream(job, self._slot.served, _headers(request), parts_of(request)) as found:
+                outcome = found.outcome
+                if outcome.refusal:
+                    self._refused.labels(outcome.refusal).inc()
+                request.state.rows = outcome.rows
+                streaming = StreamingResponse(found.parts, outcome.status, dict(outcome.headers), outcome.media_type)
+                begun = True
+                # not Starlette's own call: it waits for the client to leave by taking what the client still sends
+                await streaming.stream_response(send)
+        except Exception as error:
+            if not begun:
+                return self._response(request, jobs.refuse(job, error))
+            if not isinstance(error, ClientDisconnect):
+                raise  # the server then ends the connection: the client sees that the answer has no end
+        return None
 
     def _response(self, request: Request, answer: Answer) -> Response:
         request.state.rows = answer.rows
@@ -70,27 +82,21 @@ def response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, dict(answer.headers), answer.media_type)
 
 
-class _StreamedResponse(StreamingResponse):
-    def __init__(self, streamed: Streamed) -> None:
-        outcome = streamed.outcome
-        self._streamed = streamed
-        super().__init__(_logged(streamed), outcome.status, dict(outcome.headers), outcome.media_type)
+class _Streaming(Response):
+    """The application's answer to a request whose job begins with it and ends with it."""
+
+    def __init__(
+        self, stream: Callable[[Request, str, Send], Awaitable[Response | None]], request: Request, job: str
+    ) -> None:
+        super().__init__()
+        self._stream = stream
+        self._request = request
+        self._job = job
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            # not Starlette's own: it waits for the client to leave by taking what the client still sends
-            await self.stream_response(send)
-        finally:
-            await self._streamed.close()
-
-
-async def _logged(streamed: Streamed) -> AsyncIterator[bytes]:
-    try:
-        async for part in streamed.parts():
-            yield part
-    except asyncio.IncompleteReadError:
-        # the batch process has logged why; the client sees that the answer has no end
-        raise ConnectionAbortedError("the answer broke off") from None
+        refusal = await self._stream(self._request, self._job, send)
+        if refusal is not None:
+            await refusal(scope, receive, send)
 
 
 def _headers(request: Request) -> Mapping[str, str]:

@@ -34,7 +34,7 @@ def router(slot: Slot, carrier: Carrier, memory: Memory, max_body_bytes: int) ->
     async def predict_batch(request: Request) -> Response:
         media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type == ARROW:
-            return await carrier.streamed(request, "predict-stream")
+            return carrier.streamed(request, "predict-stream")
         return await carrier.whole(request, "predict-batch", json=True)
 
     return routes

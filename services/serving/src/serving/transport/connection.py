@@ -23,7 +23,7 @@ class Manners:
     """What is asked of a client, and what it hears if it doesn't comply."""
 
     read_seconds: float
-    """For a whole request to arrive."""
+    """For a whole request to arrive, and for the client to take something of its answer."""
     idle_seconds: float
     """Between two requests."""
     most_connections: int
@@ -44,6 +44,8 @@ class Connection(HttpToolsProtocol):
         self._receiving = False
         self._in_head = False
         self._head_bytes = 0
+        self._stalled: float | None = None
+        """Since when the client takes nothing of its answer."""
         self._last = False
         """No request after the one under way is taken."""
 
@@ -104,9 +106,19 @@ class Connection(HttpToolsProtocol):
         elif not self._in_head and self.cycle is not None:
             self.cycle.keep_alive = False
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled = perf_counter()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled = None
+
     def expire(self, now: float) -> None:
         """Ends the connection if its client takes too long. To be called every second or so."""
-        if self._receiving:
+        if self._stalled is not None and now - self._stalled > self.manners.read_seconds:
+            self.transport.abort()  # not gracefully: that would wait for the client
+        elif self._receiving:
             if not self.flow.read_paused and now - self._since > self.manners.read_seconds:
                 detail = f"the request did not arrive within {self.manners.read_seconds:g} s"
                 self._turn_away(Problem("request-timeout", "The request came too slowly", 408, detail))
