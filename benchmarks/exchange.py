@@ -105,6 +105,22 @@ def wait_for_first_answer(program: Program, port: int, exchange: Exchange, begin
     raise Failed(f"no answer within {START_SECONDS} s: {refusal}; the end of the log:\n{program.log_end()}")
 
 
+def wait_for_workers(program: Program, port: int, count: int) -> None:
+    """Returns once so many workers of our service have a model. Raises Ended, Failed."""
+    deadline = time.perf_counter() + START_SECONDS
+    while time.perf_counter() < deadline:
+        client = Client(port)
+        try:
+            ready = [worker for worker in json.loads(client.get("/model"))["workers"] if worker["version"]]
+        finally:
+            client.close()
+        if len(ready) == count:
+            return
+        program.check()
+        time.sleep(POLL_SECONDS)
+    raise Failed(f"not {count} workers within {START_SECONDS} s")
+
+
 def check_all(port: int, exchanges: Sequence[Exchange]) -> None:
     """Raises Failed unless each is answered as expected."""
     client = Client(port)

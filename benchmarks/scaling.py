@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import load
-from benchmarks.exchange import body_file, wait_for_first_answer
+from benchmarks.exchange import body_file, wait_for_first_answer, wait_for_workers
 from benchmarks.machine import Cores
 from benchmarks.model import Subject
 from benchmarks.processes import free_port, running
@@ -35,16 +35,16 @@ def measure(subject: Subject, folder: Path, cores: Cores, rounds: int, seconds: 
             place = folder / f"{workers}-{len(found)}"
             place.mkdir()
             shared = {cores.server} if workers == 1 else cores.both
-            found.append(_rate(ours(subject, place, workers), place, shared, seconds))
+            found.append(_rate(ours(subject, place, workers), workers, place, shared, seconds))
     return Scaling(median(rates[1]), median(rates[2]))
 
 
-def _rate(server: Server, folder: Path, cores: set[int], seconds: float) -> float:
+def _rate(server: Server, workers: int, folder: Path, cores: set[int], seconds: float) -> float:
     port = free_port()
     begin = time.perf_counter()
     with running(server.command(port), server.environment(port), cores, folder / "server.log") as program:
         wait_for_first_answer(program, port, server.ones[0], begin)
         url, body = f"http://127.0.0.1:{port}{server.ones[0].path}", body_file(folder, server.ones)
-        time.sleep(WARM_UP_SECONDS)  # the second worker may still be starting
+        wait_for_workers(program, port, workers)
         load.run(url, body, WARM_UP_SECONDS, cores)
         return load.run(url, body, seconds, cores).rate

@@ -4,11 +4,26 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
 from serving.composition import compose
 from serving.settings import Settings
 from serving.transport.server import front
+
+
+def bike_settings(folder: Path, run_dir: Path, **changes: Any) -> Settings:
+    """Of a worker that serves ``bike-demand`` and does its batches itself; its registry is the test's."""
+    known: dict[str, Any] = {
+        "store": folder,
+        "run_dir": run_dir,
+        "model_name": "bike-demand",
+        "reload_token": SecretStr("secret"),
+        "batch_processes": 0,
+        "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",
+    }
+    return Settings(**known | changes)
 
 
 @asynccontextmanager

@@ -14,10 +14,9 @@ from contract import ContractError, InvalidInput
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from serving.calls import Answer, Call, Limits
-from serving.errors import BodyTooLarge, ServingError
+from serving.errors import BadArrow, BodyTooLarge, ServingError
 from serving.predictions import Served
 from serving.protocols import arrow_stream, rows
-from serving.protocols.errors import BadArrow
 
 LIMITS = Limits(1 << 20, 100)
 CODECS = (None, "lz4", "zstd")

@@ -11,10 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pyarrow as pa
 import pytest
-from pydantic import SecretStr
 from serving.protocol_schemas import ARROW
-from serving.settings import Settings
-from serving_servers import listening
+from serving_servers import bike_settings, listening
 
 ROW = json.dumps({"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}).encode()
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -63,25 +61,13 @@ Start = Callable[..., Any]
 
 
 @pytest.fixture(params=["direct", "asgi"])
-def start(
-    request: pytest.FixtureRequest, tmp_path: Path, run_dir: Path, registry: Any, monkeypatch: pytest.MonkeyPatch
-) -> Start:
+def start(request: pytest.FixtureRequest, tmp_path: Path, run_dir: Path, registry: Any) -> Start:
     """``async with start(**settings) as address``: a service that serves version 1."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     registry.alias = "1"
 
     @asynccontextmanager
     async def started(**changes: Any) -> AsyncIterator[str]:
-        settings = Settings(
-            store=tmp_path,
-            run_dir=run_dir,
-            model_name="bike-demand",
-            reload_token=SecretStr("secret"),
-            batch_processes=0,
-            max_body_bytes=100_000,
-            direct=request.param == "direct",
-            **changes,
-        )
+        settings = bike_settings(tmp_path, run_dir, max_body_bytes=100_000, direct=request.param == "direct", **changes)
         async with listening(settings, registry) as address:
             async with httpx.AsyncClient(base_url=address) as client:
                 await client.post("/reload", headers={"Authorization": "Bearer secret"})

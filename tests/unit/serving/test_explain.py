@@ -19,10 +19,9 @@ from contract.operations import Identity, Ratio
 from hypothesis import given
 from hypothesis import strategies as st
 from serving.calls import Answer, Call, Limits
-from serving.errors import BodyTooLarge, ServingError
+from serving.errors import BodyTooLarge, NotFinite, ServingError
 from serving.predictions import Served
 from serving.protocols import rows
-from serving.protocols.errors import NotFinite
 from serving.protocols.outcomes import around
 from serving.store import Record
 

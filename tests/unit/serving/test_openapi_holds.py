@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
-from serving.settings import Settings
-from serving_servers import listening
+from serving_servers import bike_settings, listening
 
 RULES = Path(__file__).with_name("schemathesis.toml")
 FORMATS = Path(__file__).parents[2] / "support" / "schemathesis_formats.py"
@@ -18,19 +16,10 @@ EXAMPLES = 50
 
 
 @pytest.fixture
-async def address(tmp_path: Path, run_dir: Path, registry: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+async def address(tmp_path: Path, run_dir: Path, registry: Any) -> AsyncIterator[str]:
     """Of a service that follows an alias which points to version 1."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     registry.alias = "1"
-    settings = Settings(
-        store=tmp_path,
-        run_dir=run_dir,
-        model_name="bike-demand",
-        reload_token=SecretStr("secret"),
-        batch_processes=0,
-        poll_seconds=0.1,
-    )
-    async with listening(settings, registry) as found:
+    async with listening(bike_settings(tmp_path, run_dir, poll_seconds=0.1), registry) as found:
         yield found
 
 

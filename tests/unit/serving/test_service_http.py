@@ -10,9 +10,8 @@ import httpx
 import jsonschema
 import pytest
 from contract import Contract, booster
-from pydantic import SecretStr
 from serving.settings import Settings
-from serving_servers import listening
+from serving_servers import bike_settings, listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 AUTHORIZED = {"Authorization": "Bearer secret"}
@@ -20,18 +19,8 @@ PROBLEM = "urn:roundhouse:problem:"
 
 
 @pytest.fixture
-def settings(tmp_path: Path, run_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    return Settings(
-        store=tmp_path,
-        run_dir=run_dir,
-        model_name="bike-demand",
-        reload_token=SecretStr("secret"),
-        max_body_bytes=4000,
-        max_batch_rows=30,
-        poll_seconds=3600,
-        batch_processes=0,
-    )
+def settings(tmp_path: Path, run_dir: Path) -> Settings:
+    return bike_settings(tmp_path, run_dir, max_body_bytes=4000, max_batch_rows=30, poll_seconds=3600)
 
 
 @pytest.fixture(params=["direct", "asgi"])

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvicorn
 
 from serving import logs
-from serving.batch.socket import BATCH_SOCKET, listen
+from serving.batch.address import BATCH_SOCKET, listen
 from serving.files import lock
 from serving.settings import Settings
 from serving.supervisor import Kind, Supervisor

@@ -10,10 +10,10 @@ from threading import Thread
 from fastapi import FastAPI
 
 from serving.app import Parts, build
+from serving.batch.address import BATCH_SOCKET, listen
 from serving.batch.desk import Desk
 from serving.batch.lane import Lane
 from serving.batch.models import Models
-from serving.batch.socket import BATCH_SOCKET, listen
 from serving.calls import Limits
 from serving.coordinator import Coordinator
 from serving.description import Describer

@@ -9,8 +9,8 @@ from typing import Any
 
 from contract.booster import LoadedModel
 
+from serving.errors import NotFinite
 from serving.observe.ids import new_id
-from serving.protocols.errors import NotFinite
 from serving.store import Record
 
 

@@ -10,7 +10,6 @@ from contract.errors import BadJson
 from starlette.requests import ClientDisconnect
 
 from serving import errors
-from serving.protocols import errors as protocols
 
 MEDIA_TYPE = "application/problem+json"
 TYPE_PREFIX = "urn:roundhouse:problem:"
@@ -41,11 +40,11 @@ KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.NotAuthorized: (401, "not-authorized", "The call needs its bearer token"),
     errors.BodyTooLarge: (413, "body-too-large", "The body is too large"),
     errors.NotJson: (415, "not-json", "The body isn't JSON"),
-    protocols.BadArrow: (400, "bad-arrow", "The body isn't an Arrow stream"),
-    protocols.BadTable: (400, "bad-table", "The body has no table"),
-    protocols.BadTensor: (400, "bad-tensor", "The tensors aren't the model's"),
-    protocols.NoSuchModel: (404, "no-such-model", "There is no such model"),
-    protocols.UnknownMedia: (415, "unknown-media", "The content type isn't known"),
+    errors.BadArrow: (400, "bad-arrow", "The body isn't an Arrow stream"),
+    errors.BadTable: (400, "bad-table", "The body has no table"),
+    errors.BadTensor: (400, "bad-tensor", "The tensors aren't the model's"),
+    errors.NoSuchModel: (404, "no-such-model", "There is no such model"),
+    errors.UnknownMedia: (415, "unknown-media", "The content type isn't known"),
     InvalidInput: (422, "invalid-input", "The input isn't what the model takes"),
     errors.NoChampion: (409, "no-champion", "The registry names no version to serve"),
     errors.VersionNotFound: (409, "version-not-found", "There is no such version"),
@@ -57,7 +56,7 @@ KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.SwapFailed: (409, "swap-failed", "Not every worker could take the model"),
     errors.Refused: (409, "refused", "The model was refused"),
     errors.RegistryUnreachable: (502, "registry-unreachable", "The registry can't be reached"),
-    protocols.NotFinite: (500, "not-finite", "The model gave no number"),
+    errors.NotFinite: (500, "not-finite", "The model gave no number"),
     errors.NoModel: (503, "no-model", "No model is loaded"),
     errors.Overloaded: (503, "overloaded", "The service has too much to do"),
     errors.BatchFailed: (503, "batch-failed", "The batch was not done"),

@@ -90,10 +90,10 @@ class Lane:
             b"".join(parts), outcome.media_type, outcome.status, outcome.headers, outcome.rows, outcome.refusal
         )
 
-    async def _order(self, order: Order) -> "Connection":
+    async def _order(self, order: Order) -> "HandOver":
         reader, writer = await asyncio.open_unix_connection(self._path, limit=2 * LONGEST_PART)
         writer.write(order.model_dump_json().encode() + b"\n")
-        return Connection(reader, writer)
+        return HandOver(reader, writer)
 
     @contextmanager
     def _admitted(self) -> Iterator[None]:
@@ -106,7 +106,7 @@ class Lane:
             self.under_way -= 1
 
 
-class Connection:
+class HandOver:
     """One order's connection to the batch process."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -142,12 +142,12 @@ class Streamed:
     """Raises BatchFailed if the answer breaks off, or what the body raises."""
 
 
-async def _outcome(connection: Connection, sending: "asyncio.Task[None]") -> Outcome:
+async def _outcome(connection: HandOver, sending: "asyncio.Task[None]") -> Outcome:
     with _broken_off(sending):
         return await connection.outcome()
 
 
-async def _parts(connection: Connection, sending: "asyncio.Task[None]") -> AsyncIterator[bytes]:
+async def _parts(connection: HandOver, sending: "asyncio.Task[None]") -> AsyncIterator[bytes]:
     with _broken_off(sending):
         async for part in receive_parts(connection.reader):
             yield part
@@ -164,7 +164,7 @@ def _broken_off(sending: "asyncio.Task[None]") -> Iterator[None]:
         raise BatchFailed("the batch process ended before it had answered") from error
 
 
-async def _send(connection: Connection, body: AsyncIterator[bytes]) -> None:
+async def _send(connection: HandOver, body: AsyncIterator[bytes]) -> None:
     try:
         async for part in body:
             await connection.say(part)

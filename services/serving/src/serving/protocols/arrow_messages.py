@@ -5,10 +5,9 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-from serving.errors import BodyTooLarge
+from serving.errors import BadArrow, BodyTooLarge
 from serving.protocols.arrow_metadata import Metadata
 from serving.protocols.bodies import exactly
-from serving.protocols.errors import BadArrow
 
 BEGINNING = b"\xff" * 4
 """Goes before a message's length."""

@@ -8,7 +8,7 @@ from struct import unpack_from
 import numpy as np
 import pyarrow as pa
 
-from serving.protocols.errors import BadArrow
+from serving.errors import BadArrow
 
 HEADER = 2
 ROWS, BUFFERS, COMPRESSION = 0, 2, 3

@@ -12,11 +12,10 @@ from contract import Contract, FieldProblem, InvalidInput
 from contract.booster import LoadedModel
 
 from serving.calls import Answer, Call
-from serving.errors import BodyTooLarge
+from serving.errors import BadArrow, BodyTooLarge
 from serving.predictions import Served
 from serving.protocols import rows, tables
 from serving.protocols.arrow_messages import Messages
-from serving.protocols.errors import BadArrow
 from serving.protocols.outcomes import Outcome, outcome
 
 MEDIA_TYPE = "application/vnd.apache.arrow.stream"

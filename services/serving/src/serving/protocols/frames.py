@@ -14,8 +14,8 @@ from contract.errors import BadJson
 from contract.features import Matrix
 from contract.fields import RawField, Timestamp
 
+from serving.errors import BadTable
 from serving.protocols import tables, values
-from serving.protocols.errors import BadTable
 
 Frame = dict[str, list[Any]]
 """JSON values by field; a field that isn't given isn't there. All columns have the same length."""

@@ -10,8 +10,8 @@ from contract.features import Matrix
 from contract.fields import Category
 from pyarrow import csv
 
+from serving.errors import BadTable
 from serving.protocols import tables
-from serving.protocols.errors import BadTable
 from serving.protocols.values import by_rows
 
 MISSING = (

@@ -6,9 +6,9 @@ from typing import Any
 import pyarrow as pa
 from contract import Contract, FieldProblem, InvalidInput
 
+from serving.errors import BadTensor
 from serving.protocols import tensor_data, tensors
 from serving.protocols.bodies import decode
-from serving.protocols.errors import BadTensor
 from serving.protocols.tensors import Tensor
 
 HEADER = "inference-header-content-length"

@@ -6,10 +6,10 @@ from contract import FieldProblem, InvalidInput
 
 from serving import problems
 from serving.calls import Answer, Call
+from serving.errors import UnknownMedia
 from serving.predictions import Served
 from serving.protocols import frames, frames_csv
 from serving.protocols.bodies import encode, whole
-from serving.protocols.errors import UnknownMedia
 from serving.protocols.outcomes import outcome
 
 VERSION = "3.17.2"

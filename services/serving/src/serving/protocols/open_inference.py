@@ -8,10 +8,10 @@ from contract import Contract
 
 from serving import problems
 from serving.calls import Answer, Call
+from serving.errors import BadTensor, NoSuchModel
 from serving.predictions import Served
 from serving.protocols import tables, tensors
 from serving.protocols.bodies import encode, whole
-from serving.protocols.errors import BadTensor, NoSuchModel
 from serving.protocols.inference_requests import HEADER, INTERVAL, Outputs, output_names, parts, table, wanted
 from serving.protocols.outcomes import Outcome, outcome
 

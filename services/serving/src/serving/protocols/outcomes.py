@@ -8,7 +8,7 @@ from contract.booster import LoadedModel
 from contract.features import Matrix
 from contract.fields import Column
 
-from serving.protocols.errors import NotFinite
+from serving.errors import NotFinite
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from contract.fields import Category, Integer, RawField, Timestamp
 
+from serving.errors import BadTensor
 from serving.protocols import tables
-from serving.protocols.errors import BadTensor
 
 NUMERIC: Mapping[str, np.dtype[Any]] = {
     "FP16": np.dtype("<f2"),

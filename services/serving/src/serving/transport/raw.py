@@ -1,14 +1,14 @@
 """Responses as bytes, for what is answered without an application."""
 
-import json
 from http import HTTPStatus
 
+from serving.exchange import encode
 from serving.problems import MEDIA_TYPE, Problem
 
 
 def response(problem: Problem) -> bytes:
     """The last response of a connection."""
-    body = json.dumps(problem.document(), ensure_ascii=False).encode()
+    body = encode(problem.document())
     head = (
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
