@@ -10,7 +10,7 @@ from contract import Contract
 Row = dict[str, Any]
 
 
-def of_body(contract: Contract, body: bytes) -> dict[str, list[Any]] | None:
+def of_body(contract: Contract, body: bytes) -> dict[str, Sequence[Any]] | None:
     """JSON values by field, one of each row; None where the rows aren't objects with the contract's fields alone."""
     try:
         document = orjson.loads(body)
@@ -25,8 +25,13 @@ def of_body(contract: Contract, body: bytes) -> dict[str, list[Any]] | None:
         return None
 
 
-def _columns(contract: Contract, rows: Sequence[Row]) -> dict[str, list[Any]] | None:
-    columns, known = {}, 0
+def _columns(contract: Contract, rows: Sequence[Row]) -> dict[str, Sequence[Any]] | None:
+    names = list(contract.by_name)
+    if len(names) > 1 and set(map(len, rows)) == {len(names)}:
+        # every row has all of them, as most do; all at once takes half the time
+        return dict(zip(names, zip(*map(itemgetter(*names), rows), strict=True), strict=True))
+    columns: dict[str, Sequence[Any]] = {}
+    known = 0
     for field in contract.fields:
         if field.required:
             columns[field.name] = list(map(itemgetter(field.name), rows))

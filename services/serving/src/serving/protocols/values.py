@@ -1,6 +1,6 @@
 """JSON values of a table's cells, column by column, to features."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ TEXTS = frozenset({str, type(None)})
 NUMBERS = frozenset({int, float, type(None)})
 
 
-def features(model: LoadedModel, columns: Mapping[str, list[Any]]) -> Matrix:
+def features(model: LoadedModel, columns: Mapping[str, Sequence[Any]]) -> Matrix:
     """Features of columns of equal length, each a field's.
 
     Columns are fast. Where one can't be taken as it is, the rows are validated as those of ``/predict``, which decide
@@ -34,7 +34,7 @@ def features(model: LoadedModel, columns: Mapping[str, list[Any]]) -> Matrix:
     return by_rows(model, [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)])
 
 
-def fast(contract: Contract, columns: Mapping[str, list[Any]]) -> Matrix | None:
+def fast(contract: Contract, columns: Mapping[str, Sequence[Any]]) -> Matrix | None:
     """As ``features``; None where a value isn't what its field takes, or may not be."""
     fitting = {name: column(contract.by_name[name], values) for name, values in columns.items()}
     if any(array is None for array in fitting.values()):
@@ -45,7 +45,7 @@ def fast(contract: Contract, columns: Mapping[str, list[Any]]) -> Matrix | None:
         return None
 
 
-def column(field: RawField, values: list[Any]) -> pa.Array | None:
+def column(field: RawField, values: Sequence[Any]) -> pa.Array | None:
     """Values as an Arrow array; None if they aren't all of the field's JSON type. Null is missing."""
     # asked first: pyarrow and NumPy take true for 1
     kinds = set(map(type, values))
