@@ -28,6 +28,7 @@ def router(slot: Slot, carrier: Carrier) -> APIRouter:
         except Exception as error:  # noqa: BLE001
             return response(open_inference.refusal(error))
 
+    @routes.get("/", include_in_schema=False)
     @routes.get("")
     async def server() -> Response:
         return response(open_inference.server_metadata())
