@@ -15,7 +15,7 @@ setup(
         Extension(
             "treewalk._walk",
             ["src/treewalk/_walk.c"],
-            depends=["src/treewalk/_links.h", "src/treewalk/_trees.h"],
+            depends=["src/treewalk/_links.h", "src/treewalk/_ranks.h", "src/treewalk/_trees.h"],
             define_macros=[("Py_LIMITED_API", "0x030b0000")],
             extra_compile_args=FLAGS,
             libraries=[] if sys.platform == "win32" else ["m"],

@@ -125,13 +125,14 @@ def hard_rows(booster: xgboost.Booster, seed: int) -> Matrix:
         [thresholds, np.nextafter(thresholds, np.float32(np.inf)), np.nextafter(thresholds, np.float32(-np.inf))]
     )
     extremes = np.array(EXTREMES, np.float32)
-    usual = _features(rng, 0.1)
+    count = booster.num_features()
+    usual = _features(rng, 0.1)[:, np.arange(count) % FEATURES]
     return np.concatenate(
         [
             usual,
-            rng.choice(near, (90, FEATURES)),
-            rng.choice(extremes, (70, FEATURES)),
-            np.where(rng.random((57, FEATURES)) < 0.3, rng.choice(extremes, (57, FEATURES)), usual[:57]),
+            rng.choice(near, (90, count)),
+            rng.choice(extremes, (70, count)),
+            np.where(rng.random((57, count)) < 0.3, rng.choice(extremes, (57, count)), usual[:57]),
         ]
     )
 

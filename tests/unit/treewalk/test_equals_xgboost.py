@@ -1,5 +1,7 @@
 """The walk's predictions are XGBoost's, bit for bit."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import xgboost
@@ -18,8 +20,12 @@ def bits(array: NDArray[np.float32]) -> NDArray[np.uint32]:
     return np.ascontiguousarray(array).view(np.uint32)
 
 
-def of(booster: xgboost.Booster) -> Forest:
-    return Forest.of(bytes(booster.save_raw("ubj")))
+def of(booster: xgboost.Booster, *, ranks: bool = True) -> Forest:
+    return Forest.of(bytes(booster.save_raw("ubj")), ranks=ranks)
+
+
+def this_processor_ranks() -> bool:
+    return {"avx512bw", "avx512vbmi"} <= set(Path("/proc/cpuinfo").read_text().split())
 
 
 def recipe(**changes: object) -> Recipe:
@@ -48,6 +54,7 @@ def compare(booster: xgboost.Booster, seed: int = 1) -> None:
 
     assert found.shape == expected.shape
     np.testing.assert_array_equal(bits(found), bits(expected))
+    np.testing.assert_array_equal(bits(of(booster, ranks=False).predict(rows)), bits(expected))
     if forest.outputs == 1:
         single = [forest.row(row) for row in rows[::7].tolist()]
         np.testing.assert_array_equal(bits(np.array(single, np.float32)), bits(expected[::7]))
@@ -75,7 +82,7 @@ def test_categorical_splits_of_both_kinds(one_hot: int) -> None:
 def test_more_trees_than_are_walked_at_once_and_more_rows_than_a_block() -> None:
     booster = booster_of(recipe(rounds=45))
     compare(booster)
-    for count in (0, 1, 7, 8, 9, 63, 64, 65, 200):
+    for count in (0, 1, 7, 8, 9, 63, 64, 65, 127, 128, 129, 200):
         rows = hard_rows(booster, 3)[:count]
         found = of(booster).predict(np.ascontiguousarray(rows))
         assert found.shape == (count,)
@@ -89,6 +96,49 @@ def test_a_tree_that_is_one_leaf() -> None:
 
 def test_very_deep_trees() -> None:
     compare(booster_of(recipe(parameters={"max_depth": 60, "min_child_weight": 0, "tree_method": "exact"})))
+
+
+@pytest.mark.parametrize(
+    ("bins", "depth", "features", "ranked"),
+    [
+        (256, 8, 4, "all"),  # as XGBoost's histograms are by default
+        (1000, 6, 4, "all"),  # a feature has more thresholds than a byte has ranks
+        (256, 5, 11, "all"),
+        (256, 5, 16, "all"),
+        (256, 5, 30, "all"),
+        (256, 2, 60, "some"),  # more features than are ranked
+        (256, 9, 4, "none"),  # deeper than is ranked
+    ],
+)
+@pytest.mark.parametrize("missing", [0.0, 0.3])
+def test_batches_by_ranks(bins: int, depth: int, features: int, ranked: str, missing: float) -> None:
+    rng = np.random.default_rng(bins + depth + features)
+    rows = rng.normal(size=(6000, features)).astype(np.float32)
+    target = np.sin(rows[:, 0] * 9) * 9 + np.cos(rows.sum(axis=1) * 5) + rows @ np.arange(features)
+    rows[rng.random(rows.shape) < missing] = np.nan
+    shape = {"max_bin": bins, "max_depth": depth, "min_child_weight": 0, "nthread": 1}
+    booster = xgboost.train(shape, xgboost.DMatrix(rows, target), 40)
+    forest = of(booster)
+
+    compare(booster)
+    expected = bits(booster.inplace_predict(rows))
+    np.testing.assert_array_equal(bits(forest.predict(rows)), expected)
+    trees = booster.num_boosted_rounds()
+    held = {"all": forest.ranked == trees, "some": 0 < forest.ranked < trees, "none": forest.ranked == 0}
+    assert held[ranked] if this_processor_ranks() else forest.ranked == 0
+    assert of(booster, ranks=False).ranked == 0
+
+
+def test_trees_with_and_without_categories_side_by_side() -> None:
+    # a categorical split keeps a tree from being ranked, and the sums of both kinds are taken in the trees' order
+    rng = np.random.default_rng(8)
+    rows = np.column_stack([rng.normal(size=(900, 3)), rng.integers(0, 30, 900)]).astype(np.float32)
+    target = rows[:, 0] * 3 + rows[:, 1] + (rows[:, 3] % 7 == 2) * 2
+    data = xgboost.DMatrix(rows, target, feature_types=["q", "q", "q", "c"], enable_categorical=True)
+    booster = xgboost.train({"max_depth": 2, "nthread": 1, "eta": 0.2}, data, 60)
+    forest = of(booster)
+    assert 0 < forest.ranked < 60 if this_processor_ranks() else forest.ranked == 0
+    np.testing.assert_array_equal(bits(forest.predict(rows)), bits(booster.inplace_predict(rows)))
 
 
 def test_many_features() -> None:

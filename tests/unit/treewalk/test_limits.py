@@ -26,11 +26,15 @@ def raw(**parameters: object) -> bytes:
     return bytes(booster.save_raw("ubj"))
 
 
-MODEL = bytes(
-    booster_of(
-        Recipe(3, "reg:squarederror", 3, 1, 0.2, {"max_depth": 4, "max_cat_to_onehot": 1}, categorical=True, cut=None)
-    ).save_raw("ubj")
-)
+def model(*, categorical: bool) -> bytes:
+    shape = {"max_depth": 4, "max_cat_to_onehot": 1}
+    recipe = Recipe(3, "reg:squarederror", 3, 1, 0.2, shape, categorical=categorical, cut=None)
+    return bytes(booster_of(recipe).save_raw("ubj"))
+
+
+MODEL = model(categorical=True)
+NUMERIC = model(categorical=False)
+"""Its batches are walked by ranks, where the processor can."""
 
 
 @pytest.mark.parametrize(
@@ -110,19 +114,21 @@ def walk_or_refuse(content: bytes) -> None:
 @given(
     flips=st.lists(st.tuples(st.integers(0, len(MODEL) - 1), st.integers(1, 255)), min_size=1, max_size=4),
     length=st.none() | st.integers(0, len(MODEL)),
+    whole=st.sampled_from([MODEL, NUMERIC]),
 )
-def test_a_corrupt_model_is_refused_or_walked(flips: list[tuple[int, int]], length: int | None) -> None:
-    content = bytearray(MODEL)
+def test_a_corrupt_model_is_refused_or_walked(flips: list[tuple[int, int]], length: int | None, whole: bytes) -> None:
+    content = bytearray(whole)
     for at, change in flips:
-        content[at] ^= change
+        content[at % len(content)] ^= change
     walk_or_refuse(bytes(content[:length]))
 
 
-def test_no_byte_of_the_trees_is_too_dangerous() -> None:
-    start = MODEL.index(b"left_children")
-    for at in range(start, min(start + 700, len(MODEL))):
+@pytest.mark.parametrize("whole", [MODEL, NUMERIC], ids=["categorical", "numeric"])
+def test_no_byte_of_the_trees_is_too_dangerous(whole: bytes) -> None:
+    start = whole.index(b"left_children")
+    for at in range(start, min(start + 700, len(whole))):
         for change in (0x01, 0x80, 0xFF):
-            content = bytearray(MODEL)
+            content = bytearray(whole)
             content[at] ^= change
             walk_or_refuse(bytes(content))
 

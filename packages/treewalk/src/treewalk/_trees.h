@@ -29,7 +29,7 @@ Trees are laid out breadth first, so that every step goes forward: no walk can b
 #define MISSING_IN_SET (1u << 31) /* in a set's number of words: a missing value goes right */
 #define LANES 16
 #define LEVELS 8 /* after so many, it is looked whether all walks have arrived */
-#define BLOCK 64 /* rows; their sums and features stay in the first cache */
+#define BLOCK 128 /* rows; their sums and features stay in the first cache */
 
 typedef struct {
     union {
@@ -129,32 +129,29 @@ static void sum_row(const Trees *trees, const float *inputs, float *sums)
     }
 }
 
-/* A block of at most BLOCK rows down all trees: a tree's nodes are fetched once for all of them.
-
-`inputs` has room for inputs_of(features) * BLOCK values. */
-static void sum_block(const Trees *trees, const float *rows, size_t count, float *inputs, float *sums)
+/* A block's inputs, for add_walked: room for inputs_of(features) * BLOCK values. */
+static void put_block(const float *rows, size_t count, size_t features, float *inputs)
 {
-    size_t outputs = trees->outputs, features = trees->features;
     for (size_t row = 0; row < BLOCK; row++) {
         for (size_t feature = 0; feature < features; feature++)
             put(inputs + row, BLOCK, features, feature, row < count ? rows[row * features + feature] : 0.0f);
         inputs[features * BLOCK + row] = NAN;
     }
-    for (size_t row = 0; row < count; row++)
-        memcpy(sums + row * outputs, trees->margins, outputs * sizeof(float));
-    for (uint32_t tree = 0; tree < trees->trees; tree++) {
-        float *out = sums + trees->groups[tree];
-        for (size_t row = 0; row < count; row += LANES) {
-            uint32_t at[LANES];
-            for (size_t lane = 0; lane < LANES; lane++)
-                at[lane] = trees->roots[tree];
-            if (trees->categorical)
-                go_down(trees, at, trees->depths[tree], inputs + row, BLOCK, 1, 1);
-            else
-                go_down(trees, at, trees->depths[tree], inputs + row, BLOCK, 1, 0);
-            for (size_t lane = 0; lane < LANES && row + lane < count; lane++)
-                out[(row + lane) * outputs] += trees->nodes[at[lane]].at.threshold;
-        }
+}
+
+/* A block of at most BLOCK rows down one tree, whose leaves are added to their sums: its nodes are fetched once for all. */
+static void add_walked(const Trees *trees, uint32_t tree, const float *inputs, size_t count, float *sums)
+{
+    for (size_t row = 0; row < count; row += LANES) {
+        uint32_t at[LANES];
+        for (size_t lane = 0; lane < LANES; lane++)
+            at[lane] = trees->roots[tree];
+        if (trees->categorical)
+            go_down(trees, at, trees->depths[tree], inputs + row, BLOCK, 1, 1);
+        else
+            go_down(trees, at, trees->depths[tree], inputs + row, BLOCK, 1, 0);
+        for (size_t lane = 0; lane < LANES && row + lane < count; lane++)
+            sums[row + lane] += trees->nodes[at[lane]].at.threshold;
     }
 }
 

@@ -1,9 +1,11 @@
 /* The Python type Walk: a model's trees, ready to be walked. What it is given is checked here again, so that no
-document, and no caller, can make it read what isn't its own. See _trees.h for the walk, _links.h for what follows. */
+document, and no caller, can make it read what isn't its own. See _trees.h for the walk, _ranks.h for that of batches where
+the processor knows how, _links.h for what follows. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
 #include "_links.h"
+#include "_ranks.h"
 #include "_trees.h"
 
 #define FEW_FEATURES 64 /* of these, and so many outputs, a row needs no memory but the stack */
@@ -12,6 +14,7 @@ document, and no caller, can make it read what isn't its own. See _trees.h for t
 typedef struct {
     PyObject_HEAD
     Trees trees;
+    Ranks ranks;
     int transform;
     uint32_t predictions; /* per row */
 } Walk;
@@ -31,6 +34,7 @@ static void walk_dealloc(PyObject *self)
 {
     PyTypeObject *type = Py_TYPE(self);
     release(&((Walk *)self)->trees);
+    release_ranks(&((Walk *)self)->ranks);
     freefunc free_it = (freefunc)PyType_GetSlot(type, Py_tp_free);
     free_it(self);
     Py_DECREF(type);
@@ -138,7 +142,8 @@ static const char *fill(Walk *walk, const Py_buffer *buffers, int link, int64_t 
     return NULL;
 }
 
-static PyObject *build(PyTypeObject *type, const Py_buffer *buffers, const Trees *shape, int transform_kind, int link)
+static PyObject *build(PyTypeObject *type, const Py_buffer *buffers, const Trees *shape, int transform_kind, int link,
+                       int ranks)
 {
     const char *wrong = check(buffers, shape);
     if (wrong) {
@@ -157,6 +162,8 @@ static PyObject *build(PyTypeObject *type, const Py_buffer *buffers, const Trees
         PyErr_NoMemory();
     else if ((wrong = fill(walk, buffers, link, queue)) != NULL)
         PyErr_SetString(PyExc_ValueError, wrong);
+    else if (ranks && can_rank() && !rank_trees(&walk->ranks, &walk->trees, (uint32_t)length_of(buffers, LEFT)))
+        PyErr_NoMemory();
     PyMem_Free(queue);
     if (PyErr_Occurred()) {
         Py_DECREF(walk);
@@ -168,14 +175,14 @@ static PyObject *build(PyTypeObject *type, const Py_buffer *buffers, const Trees
 static PyObject *walk_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
     Trees shape = {0};
-    int transform_kind, link, taken = 0;
+    int transform_kind, link, ranks, taken = 0;
     PyObject *objects[BUFFERS], *walk = NULL;
     Py_buffer buffers[BUFFERS];
     if (kwargs && PyDict_Size(kwargs)) {
         PyErr_SetString(PyExc_TypeError, "Walk takes no keyword arguments");
         return NULL;
     }
-    if (!PyArg_ParseTuple(args, "IIiiOOOOOOOOOOO", &shape.features, &shape.outputs, &transform_kind, &link,
+    if (!PyArg_ParseTuple(args, "IIiipOOOOOOOOOOO", &shape.features, &shape.outputs, &transform_kind, &link, &ranks,
                           &objects[0], &objects[1], &objects[2], &objects[3], &objects[4], &objects[5], &objects[6],
                           &objects[7], &objects[8], &objects[9], &objects[10]))
         return NULL;
@@ -188,7 +195,7 @@ static PyObject *walk_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
         if (PyObject_GetBuffer(objects[taken], &buffers[taken], PyBUF_SIMPLE) < 0)
             break;
     if (taken == BUFFERS)
-        walk = build(type, buffers, &shape, transform_kind, link);
+        walk = build(type, buffers, &shape, transform_kind, link, ranks);
     while (taken)
         PyBuffer_Release(&buffers[--taken]);
     return walk;
@@ -252,15 +259,46 @@ static PyObject *walk_row(PyObject *self, PyObject *values)
     return result;
 }
 
-static void predict_rows(const Walk *walk, const float *rows, size_t count, float *inputs, float *out)
+/* What a block needs beside its rows. */
+typedef struct {
+    float *inputs; /* inputs_of(features) * BLOCK */
+    float *sums;   /* outputs * BLOCK, each output's together */
+    float *row;    /* outputs */
+    uint8_t ranks[MOST_RANKED * BLOCK];
+} Workspace;
+
+static void sum_block(const Walk *walk, const float *rows, size_t count, Workspace *space)
 {
     const Trees *trees = &walk->trees;
-    float *sums = inputs + inputs_of(trees->features) * BLOCK;
+    for (uint32_t output = 0; output < trees->outputs; output++)
+        for (size_t row = 0; row < BLOCK; row++)
+            space->sums[output * BLOCK + row] = trees->margins[output];
+    if (walk->ranks.count)
+        rank_block(&walk->ranks, rows, count, trees->features, space->ranks);
+    if (walk->ranks.count < trees->trees)
+        put_block(rows, count, trees->features, space->inputs);
+    for (uint32_t tree = 0; tree < trees->trees; tree++) {
+        float *sums = space->sums + (size_t)trees->groups[tree] * BLOCK;
+        uint32_t ranked_form = walk->ranks.count ? walk->ranks.of[tree] : NOT_RANKED;
+        if (ranked_form != NOT_RANKED)
+            add_ranked(&walk->ranks, walk->ranks.trees + ranked_form, space->ranks, count, sums);
+        else
+            add_walked(trees, tree, space->inputs, count, sums);
+    }
+}
+
+static void predict_rows(const Walk *walk, const float *rows, size_t count, Workspace *space, float *out)
+{
+    size_t outputs = walk->trees.outputs;
+    memset(space->ranks, 0, sizeof space->ranks);
     for (size_t done = 0; done < count; done += BLOCK) {
         size_t some = count - done < BLOCK ? count - done : BLOCK;
-        sum_block(trees, rows + done * trees->features, some, inputs, sums);
-        for (size_t row = 0; row < some; row++)
-            out += transform(sums + row * trees->outputs, trees->outputs, walk->transform, out);
+        sum_block(walk, rows + done * walk->trees.features, some, space);
+        for (size_t row = 0; row < some; row++) {
+            for (size_t output = 0; output < outputs; output++)
+                space->row[output] = space->sums[output * BLOCK + row];
+            out += transform(space->row, outputs, walk->transform, out);
+        }
     }
 }
 
@@ -284,15 +322,18 @@ static PyObject *walk_predict(PyObject *self, PyObject *args)
         if (!fits(walk, &rows, &out, &count)) {
             PyErr_SetString(PyExc_ValueError, "the arrays' sizes aren't those of rows and their predictions");
         } else {
-            size_t kept = inputs_of(walk->trees.features) + walk->trees.outputs;
-            float *inputs = PyMem_Malloc(BLOCK * kept * sizeof(float));
-            if (!inputs) {
+            size_t inputs = inputs_of(walk->trees.features) * BLOCK, outputs = walk->trees.outputs;
+            Workspace space;
+            space.inputs = PyMem_Malloc((inputs + outputs * (BLOCK + 1)) * sizeof(float));
+            if (!space.inputs) {
                 PyErr_NoMemory();
             } else {
+                space.sums = space.inputs + inputs;
+                space.row = space.sums + outputs * BLOCK;
                 Py_BEGIN_ALLOW_THREADS
-                predict_rows(walk, rows.buf, count, inputs, out.buf);
+                predict_rows(walk, rows.buf, count, &space, out.buf);
                 Py_END_ALLOW_THREADS
-                PyMem_Free(inputs);
+                PyMem_Free(space.inputs);
                 result = Py_None;
                 Py_INCREF(result);
             }
@@ -303,9 +344,16 @@ static PyObject *walk_predict(PyObject *self, PyObject *args)
     return result;
 }
 
+static PyObject *walk_ranked_trees(PyObject *self, PyObject *nothing)
+{
+    (void)nothing;
+    return PyLong_FromUnsignedLong(((Walk *)self)->ranks.count);
+}
+
 static PyMethodDef METHODS[] = {
     {"row", walk_row, METH_O, "One row of numbers to its prediction."},
     {"predict", walk_predict, METH_VARARGS, "Rows of float32 to predictions of float32, both as buffers."},
+    {"ranked", walk_ranked_trees, METH_NOARGS, "How many of the trees batches are walked down by ranks."},
     {NULL, NULL, 0, NULL},
 };
 

@@ -17,6 +17,7 @@ class Walk:
         outputs: int,
         transform: int,
         link: int,
+        ranks: bool,
         base_scores: Array,
         groups: Array,
         weights: Array,
@@ -42,3 +43,6 @@ class Walk:
 
     def predict(self, rows: Array, out: Array, /) -> None:
         """float32 of shape (n, features), C-contiguous, to float32 of shape (n, outputs), without holding the GIL."""
+
+    def ranked(self) -> int:
+        """How many of the trees batches are walked down by ranks."""

@@ -42,9 +42,17 @@ class Forest:
         # the compiled function itself: a method of this class would double the time of a call
         self.row = walk.row
 
+    @property
+    def ranked(self) -> int:
+        """How many of the trees batches are walked down by ranks, several times as fast."""
+        return self._walk.ranked()
+
     @classmethod
-    def of(cls, model: bytes) -> "Forest":
+    def of(cls, model: bytes, *, ranks: bool = True) -> "Forest":
         """Reads a booster in XGBoost's UBJSON format.
+
+        Args:
+            ranks: Batches go by ranks of values where processor and trees allow it; the predictions are the same.
 
         Raises:
             Unsupported: the walk wouldn't give XGBoost's exact predictions, or isn't installed.
@@ -58,6 +66,7 @@ class Forest:
                 found.outputs,
                 found.objective.transform,
                 found.objective.link,
+                ranks,
                 found.base_scores,
                 found.groups,
                 found.weights,
