@@ -1,4 +1,4 @@
-"""What one-row requests feel of batches: a client alone, and beside a stream of batches, in turn."""
+"""What one-row requests feel of what else is asked: alone, beside a stream of batches, beside scrapes, in turn."""
 
 import itertools
 import re
@@ -11,17 +11,19 @@ from statistics import median
 
 import numpy as np
 
+from benchmarks.beside import beside
 from benchmarks.exchange import Exchange, body_file, wait_for_first_answer
 from benchmarks.load import Failed
 from benchmarks.machine import Cores
 from benchmarks.processes import free_port, running
 from benchmarks.servers import Server
-from benchmarks.stream import streaming
 
 FEWEST_SAMPLES = 700
 """In each turn, though no turn takes more than ``PATIENCE`` times its seconds."""
 PATIENCE = 4
 WARM_UP_SECONDS = 1
+SCRAPE_SECONDS = 0.02
+"""Between two: thousands of times as often as Prometheus asks, so that the percentiles see them."""
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 
@@ -50,7 +52,8 @@ class Isolation:
     """Medians of the rounds."""
 
     alone: Turn
-    beside: Turn
+    beside_batches: Turn
+    beside_scrapes: Turn
 
 
 def measure(server: Server, folder: Path, cores: Cores, rounds: int, seconds: float) -> Isolation:
@@ -58,15 +61,17 @@ def measure(server: Server, folder: Path, cores: Cores, rounds: int, seconds: fl
     port, batch = free_port(), server.batches["json"]
     body = body_file(folder, [batch])
     begin = time.perf_counter()
-    alone, beside = [], []
+    alone, beside_batches, beside_scrapes = [], [], []
     with running(server.command(port), server.environment(port), {cores.server}, folder / "isolation.log") as program:
         wait_for_first_answer(program, port, server.ones[0], begin)
         _turn(port, server.ones, WARM_UP_SECONDS)
         for _ in range(rounds):
             alone.append(_turn(port, server.ones, seconds))
-            with streaming(port, batch.path, body, cores.load):
-                beside.append(_turn(port, server.ones, seconds))
-    return Isolation(Turn.median(alone), Turn.median(beside))
+            with beside(port, cores.load, "batches", batch.path, str(body)):
+                beside_batches.append(_turn(port, server.ones, seconds))
+            with beside(port, cores.load, "scrapes", str(SCRAPE_SECONDS)):
+                beside_scrapes.append(_turn(port, server.ones, seconds))
+    return Isolation(Turn.median(alone), Turn.median(beside_batches), Turn.median(beside_scrapes))
 
 
 def _turn(port: int, exchanges: Sequence[Exchange], seconds: float) -> Turn:
@@ -99,7 +104,7 @@ def _read(connection: socket.socket) -> None:
     head, _, body = answer.partition(b"\r\n\r\n")
     length = _LENGTH.search(head)
     if not head.startswith(b"HTTP/1.1 200") or length is None:
-        raise Failed(f"one row beside batches: {answer[:500].decode(errors='replace')}")
+        raise Failed(f"one row: {answer[:500].decode(errors='replace')}")
     missing = int(length[1]) - len(body)
     while missing > 0:
         missing -= len(_receive(connection))

@@ -87,13 +87,13 @@ class Results:
 
     def _isolation(self) -> Figures:
         if self.isolation is None:
-            return {"p50_ratio": None, "p99_ratio": None}
-        alone, beside = self.isolation.alone, self.isolation.beside
+            return {"p50_ratio": None, "p99_ratio": None, "scrapes_p99_ratio": None}
+        alone, batches, scrapes = self.isolation.alone, self.isolation.beside_batches, self.isolation.beside_scrapes
         return {
-            "alone": asdict(alone),
-            "beside_batches": asdict(beside),
-            "p50_ratio": _ratio(beside.p50_ms, alone.p50_ms),
-            "p99_ratio": _ratio(beside.p99_ms, alone.p99_ms),
+            **asdict(self.isolation),
+            "p50_ratio": _ratio(batches.p50_ms, alone.p50_ms),
+            "p99_ratio": _ratio(batches.p99_ms, alone.p99_ms),
+            "scrapes_p99_ratio": _ratio(scrapes.p99_ms, alone.p99_ms),
         }
 
     def _scaling(self) -> Figures:

@@ -65,6 +65,13 @@ def all_is_well(replica: Any, expected: list[float], wait_until: Callable[..., A
     assert replica.post("/predict/batch", BATCH).json()["predictions"] == expected
 
 
+def test_metrics_are_there_also_while_the_batch_process_hangs(replica: Any, wait_until: Callable[..., Any]) -> None:
+    with held_up(replica, wait_until):
+        before = replica.metric("serving_requests_total", route="/predict")
+        assert replica.predict(ROWS[0]).status_code == 200
+        assert replica.metric("serving_requests_total", route="/predict") == before + 1
+
+
 def test_of_many_batches_some_are_shed_and_the_admitted_ones_right(
     replica: Any, expected: list[float], wait_until: Callable[..., Any]
 ) -> None:

@@ -72,7 +72,7 @@ def build(parts: Parts) -> Service:
     app.include_router(invocations.router(parts.slot, carrier))
     app.include_router(open_inference.router(parts.slot, carrier))
     app.include_router(model.router(parts.coordinator, parts.describer, parts.memory, parts.reload_token))
-    app.include_router(metrics.router(parts.metrics, parts.peers))
+    app.include_router(metrics.router(parts.metrics, parts.peers, parts.lane))
     docs.add(app)
     _answer_errors(app, parts.metrics)
     app.add_middleware(Watch, observer=parts.observer, tracing=parts.tracing)

@@ -62,7 +62,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
 
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
-        with _own_desk(settings):
+        with _own_desk(settings, metrics):
             async with living(replica.peers.run_dir, slot, follower, metrics.settle, parent):
                 try:
                     yield
@@ -104,14 +104,14 @@ def _batch_socket(settings: Settings) -> Path:
 
 
 @contextmanager
-def _own_desk(settings: Settings) -> Iterator[None]:
+def _own_desk(settings: Settings, metrics: Metrics) -> Iterator[None]:
     """A worker's own threads for batches, where no process is there for them."""
     if settings.batch_processes:
         yield
         return
     path = _batch_socket(settings)
     path.unlink(missing_ok=True)
-    own = Desk(listen(path), Models(model_store(settings)).find, limits(settings))
+    own = Desk(listen(path), Models(model_store(settings)).find, limits(settings), metrics.text)
     Thread(target=own.run, daemon=True).start()
     try:
         yield

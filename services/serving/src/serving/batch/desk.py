@@ -3,12 +3,13 @@
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from typing import BinaryIO
 
 from pydantic import ValidationError
 
 from serving.batch import frames, jobs
-from serving.batch.frames import LONGEST_LINE, Order, Outcome
+from serving.batch.frames import LONGEST_LINE, SCRAPE, Order, Outcome
 from serving.batch.models import FindModel
 from serving.calls import Answer, Call, Limits
 
@@ -18,9 +19,11 @@ log = logging.getLogger(__name__)
 class Desk:
     """How many orders there are at once is the workers' business."""
 
-    def __init__(self, listener: socket.socket, find: FindModel, limits: Limits) -> None:
+    def __init__(self, listener: socket.socket, find: FindModel, limits: Limits, scrape: Callable[[], bytes]) -> None:
+        """``scrape`` gives the metrics of all workers, in Prometheus' text format."""
         self._listener = listener
         self._find = find
+        self._scrape = scrape
         self._limits = limits
 
     def run(self) -> None:
@@ -61,6 +64,8 @@ class Desk:
         frames.send_parts(connection, [answer.body] if isinstance(answer.body, bytes) else answer.body)
 
     def _do(self, order: Order, body: BinaryIO) -> Answer:
+        if order.job == SCRAPE:
+            return Answer(self._scrape())
         try:
             served = self._find(order.key)
         except Exception as error:  # noqa: BLE001

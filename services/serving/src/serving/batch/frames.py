@@ -19,16 +19,20 @@ LONGEST_LINE = 1 << 20
 LONGEST_PART = 1 << 18
 
 
+SCRAPE = "scrape"
+"""The one job that isn't asked of a model: the metrics of all workers."""
+
+
 class Order(BaseModel):
     """The worker's line."""
 
     model_config = ConfigDict(frozen=True)
 
     job: str
-    key: str
+    key: str = ""
     """Of the model in the store."""
-    headers: Mapping[str, str]
-    options: Mapping[str, str]
+    headers: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
 
 
 class Outcome(BaseModel):

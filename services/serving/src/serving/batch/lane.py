@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from serving.batch import jobs
-from serving.batch.frames import LONGEST_PART, Order, Outcome, receive_parts
+from serving.batch.frames import LONGEST_PART, SCRAPE, Order, Outcome, receive_parts
 from serving.calls import Answer, Call, Limits
 from serving.errors import BatchFailed, Overloaded
 from serving.predictions import Served
@@ -67,6 +67,16 @@ class Lane:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)
                 connection.close()
+
+    async def scrape(self, seconds: float) -> bytes:
+        """The metrics of all workers, also when no batch is admitted. Raises BatchFailed."""
+        try:
+            async with asyncio.timeout(seconds):
+                answer = await self._try(Order(job=SCRAPE), b"")
+        except TimeoutError:
+            raise BatchFailed(f"the metrics took longer than {seconds:g} s") from None
+        assert isinstance(answer.body, bytes)
+        return answer.body
 
     async def _try(self, order: Order, body: bytes) -> Answer:
         for attempt in range(ATTEMPTS):

@@ -10,6 +10,7 @@ import time
 from serving.batch.desk import Desk
 from serving.batch.models import Models
 from serving.composition import limits, model_store
+from serving.observe.metrics import shared_text
 from serving.settings import Settings
 
 NICENESS = 10
@@ -34,7 +35,7 @@ def work(listener: socket.socket) -> None:
     gc.freeze()
     gc.set_threshold(BATCH_OBJECTS, 10, 10)
     settings = Settings()
-    desk = Desk(listener, Models(model_store(settings)).find, limits(settings))
+    desk = Desk(listener, Models(model_store(settings)).find, limits(settings), shared_text)
     threading.Thread(target=desk.run, daemon=True).start()
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)

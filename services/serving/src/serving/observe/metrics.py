@@ -97,14 +97,20 @@ class Metrics:
             raise
 
     def text(self) -> bytes:
-        """In Prometheus' text format, as of the last ``settle``, summed over the workers if they share a folder."""
-        folder = os.environ.get(SHARED_FOLDER)
-        if folder is None:
-            return generate_latest(self._own)
-        _forget_dead(Path(folder))
-        everyone = CollectorRegistry()
-        MultiProcessCollector(everyone, folder)  # type: ignore[no-untyped-call]
-        return generate_latest(everyone)
+        """As ``shared_text``; of this worker alone if it shares with none."""
+        return generate_latest(self._own) if SHARED_FOLDER not in os.environ else shared_text()
+
+
+def shared_text() -> bytes:
+    """In Prometheus' text format, as of the last ``settle``, summed over the workers. Any of their processes can tell.
+
+    Takes milliseconds.
+    """
+    folder = os.environ[SHARED_FOLDER]
+    _forget_dead(Path(folder))
+    everyone = CollectorRegistry()
+    MultiProcessCollector(everyone, folder)  # type: ignore[no-untyped-call]
+    return generate_latest(everyone)
 
 
 def _forget_dead(folder: Path) -> None:
