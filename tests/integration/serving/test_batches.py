@@ -1,5 +1,6 @@
 """Batches and Arrow streams whose process dies, whose client leaves, and that have no process of their own."""
 
+import json
 import os
 import signal
 import socket
@@ -129,6 +130,27 @@ def test_batches_outlive_their_process_and_rows_do_not_notice(
     assert set(batches) <= {200, 503}
     assert batches.count(503) <= 9  # at worst all three at each of the kills
     all_is_well(replica, expected, wait_until)
+
+
+def test_what_is_refused_before_it_is_read_is_refused_all_the_same(replica: Any) -> None:
+    body = json.dumps({"inputs": [], "more": "x" * 3_000_000})
+    for _ in range(10):
+        answer = replica.post("/v2/models/another/infer", body)
+        assert (answer.status_code, "another" in answer.json()["error"]) == (404, True)
+
+
+def test_a_batch_whose_process_dies_while_it_is_handed_over_is_done_by_the_next(
+    start_serving: Callable[..., Any], expected: list[float], wait_until: Callable[..., Any]
+) -> None:
+    replica = start_serving(MODEL)
+    (victim,) = wait_until(replica.batch_processes, 10, "the batch process is there")
+    os.kill(victim, signal.SIGSTOP)
+    with ThreadPoolExecutor(1) as pool:
+        # of a length that no socket takes as a whole
+        asked = pool.submit(replica.post, "/predict/batch", orjson.dumps({"rows": ROWS * 10}))
+        wait_until(lambda: replica.metric("serving_batches") == 1, 20, "the batch is under way")
+        os.kill(victim, signal.SIGKILL)
+        assert asked.result().json()["predictions"] == expected * 10
 
 
 @pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGSEGV])

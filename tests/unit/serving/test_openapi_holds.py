@@ -1,18 +1,21 @@
-"""schemathesis against the whole API: what the OpenAPI page says holds, and what it forbids is refused."""
+"""schemathesis against the whole API: what an OpenAPI page says holds, and what it forbids is refused."""
 
 import asyncio
+import json
 import os
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import open_inference_api
 import pytest
 from serving_servers import bike_settings, listening
 
 RULES = Path(__file__).with_name("schemathesis.toml")
 FORMATS = Path(__file__).parents[2] / "support" / "schemathesis_formats.py"
 EXAMPLES = 50
+MODEL = "bike-demand"
 
 
 @pytest.fixture
@@ -23,14 +26,25 @@ async def address(tmp_path: Path, run_dir: Path, registry: Any) -> AsyncIterator
         yield found
 
 
-async def test_schemathesis_finds_nothing(address: str) -> None:
-    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run", f"{address}/openapi.json"]
-    options = ["--header", "Authorization: Bearer secret", "--wait-for-schema", "20", "--no-color"]
-    options += ["--max-examples", str(EXAMPLES), "--seed", "1", "--generation-database", "none"]
+async def schemathesis(folder: Path, page: str | Path, *options: str) -> None:
+    """Fails with its findings; what it writes stays in the folder."""
+    command = [sys.executable, "-m", "schemathesis.cli", "--config-file", str(RULES), "run", str(page), *options]
+    command += ["--header", "Authorization: Bearer secret", "--no-color", "--max-examples", str(EXAMPLES)]
+    command += ["--seed", "1", "--generation-database", "none"]
     environment = os.environ | {"SCHEMATHESIS_HOOKS": "schemathesis_formats", "PYTHONPATH": str(FORMATS.parent)}
     tester = await asyncio.create_subprocess_exec(
-        *command, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment
+        *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, env=environment, cwd=folder
     )
     output, _ = await tester.communicate()
     assert tester.returncode == 0, output.decode()
     assert "0 skipped" in output.decode() or "skipped" not in output.decode().partition("SUMMARY")[2]
+
+
+async def test_the_services_own_page_holds(address: str, tmp_path: Path) -> None:
+    await schemathesis(tmp_path, f"{address}/openapi.json", "--wait-for-schema", "20")
+
+
+async def test_the_page_of_the_open_inference_protocol_holds(address: str, tmp_path: Path) -> None:
+    page = tmp_path / "open-inference.json"
+    page.write_text(json.dumps(open_inference_api.document(MODEL, "1")))
+    await schemathesis(tmp_path, page, "--url", address)

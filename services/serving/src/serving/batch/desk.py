@@ -9,7 +9,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from serving.batch import frames, jobs
-from serving.batch.frames import LONGEST_LINE, SCRAPE, Order, Outcome
+from serving.batch.frames import LONGEST_LINE, LONGEST_PART, SCRAPE, Order, Outcome
 from serving.batch.models import FindModel
 from serving.calls import Answer, Call, Limits
 
@@ -62,6 +62,9 @@ class Desk:
         )
         connection.sendall(outcome.model_dump_json().encode() + b"\n")
         frames.send_parts(connection, [answer.body] if isinstance(answer.body, bytes) else answer.body)
+        # a refusal may not have read all; a socket that is closed with something unread loses what was said last
+        while body.read(LONGEST_PART):
+            pass
 
     def _do(self, order: Order, body: BinaryIO) -> Answer:
         if order.job == SCRAPE:

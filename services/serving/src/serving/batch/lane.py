@@ -124,16 +124,15 @@ class HandOver:
         self._writer = writer
 
     async def say(self, part: bytes) -> None:
-        self._writer.write(part)
-        try:
+        # that the other side has gone shows where its answer is read
+        with suppress(ConnectionError):
+            self._writer.write(part)
             await self._writer.drain()
-        except ConnectionError:
-            # it may have refused before it had read all; what it says is still there to be read
-            return
 
     def finish(self) -> None:
-        with suppress(OSError):
-            self._writer.write_eof()
+        if not self._writer.transport.is_closing():
+            with suppress(OSError):
+                self._writer.write_eof()
 
     async def outcome(self) -> Outcome:
         return Outcome.model_validate_json(await self.reader.readuntil(b"\n"))
