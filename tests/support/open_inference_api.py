@@ -1,7 +1,6 @@
 """What the Open Inference Protocol's own OpenAPI page (KServe, V2, HTTP) asks of every server, in as few words.
 
-The schemas are its; the paths name a model and a version that are served. 404 and 503 are not in that page, which has no
-word for a model that isn't there; they don't occur here.
+The schemas are its; the paths name a model and a version that are served, since that page has no word for one that isn't.
 """
 
 from typing import Any
