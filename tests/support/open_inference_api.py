@@ -1,6 +1,6 @@
 """What the Open Inference Protocol's own OpenAPI page (KServe, V2, HTTP) asks of every server, in as few words.
 
-The schemas are its; the paths name a model and a version that are served, since that page has no word for one that isn't.
+The schemas are its. The paths name a model and a version that are served: that page has no word for one that isn't.
 """
 
 from typing import Any
