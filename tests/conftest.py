@@ -1,5 +1,6 @@
 """What unit and integration tests share."""
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -23,6 +24,15 @@ def make_bundle() -> MakeBundle:
     Two bundles of other offsets give clearly other predictions for the same row.
     """
     return _write_bundle
+
+
+@pytest.fixture(scope="session")
+def tlc_folder() -> Path:
+    """Real monthly files, which are no part of the repository."""
+    folder = os.environ.get("ROUNDHOUSE_TLC_DATA")
+    if not folder:
+        pytest.skip("ROUNDHOUSE_TLC_DATA names no folder with monthly files of the TLC")
+    return Path(folder).resolve()
 
 
 def _write_bundle(folder: Path, offset: float = 0, name: str = "bike-demand", *, interval: bool = True) -> Contract:

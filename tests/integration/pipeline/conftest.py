@@ -1,9 +1,7 @@
 """The whole stack as local processes, once for all tests of this folder."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import mlflow
@@ -49,12 +47,3 @@ def registry(pipeline: Pipeline) -> Iterator[None]:
     mlflow.set_tracking_uri(pipeline.stack.url("mlflow"))
     yield
     mlflow.set_tracking_uri(before)
-
-
-@pytest.fixture(scope="session")
-def tlc_folder() -> Path:
-    """Real monthly files, which are no part of the repository."""
-    folder = os.environ.get("ROUNDHOUSE_TLC_DATA")
-    if not folder:
-        pytest.skip("ROUNDHOUSE_TLC_DATA names no folder with monthly files of the TLC")
-    return Path(folder).resolve()

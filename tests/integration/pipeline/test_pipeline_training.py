@@ -16,9 +16,20 @@ from pipelines import MODEL, Pipeline
 from trainer.data import warehouse
 from trainer.data.months import Month
 from trainer.data.source import SourceName
+from trainer.gate.verdict import Verdict
 from trainer.usecases.trips.clean import clean
 
-STEPS = ["checkpoint training", "checkpoint holdout", "clean", "features", "train", "evaluate", "register", "promote"]
+STEPS = [
+    "checkpoint training",
+    "checkpoint holdout",
+    "clean",
+    "features",
+    "train",
+    "evaluate",
+    "register",
+    "gate",
+    "promote",
+]
 
 
 def held_out(pipeline: Pipeline, month: str, source: SourceName) -> pa.Table:
@@ -98,7 +109,7 @@ def test_the_same_training_again_is_refused_and_takes_extraction_and_features_fr
     before = pipeline.served()
     run = pipeline.train()
 
-    assert "does not beat the champion's" in run["state"]["message"]
+    assert "is not surely below the champion's" in run["state"]["message"]
     states = pipeline.states(run)
     assert [states[name] for name in ("extract 2021-01", "extract 2021-02", "features")] == ["Cached"] * 3
     assert "reload" not in states
@@ -108,6 +119,17 @@ def test_the_same_training_again_is_refused_and_takes_extraction_and_features_fr
     tags = pipeline.mlflow.get_model_version(MODEL, challenger).tags
     assert tags["decision"] == "refused"
     assert "holdout RMSE" in tags["reason"]
+    judged = Verdict.model_validate_json(_text(pipeline, challenger, "gate/verdict.json"))
+    assert (judged.candidate, judged.champion, judged.reason) == (challenger, before, tags["reason"])
+    assert [found.against for found in judged.comparisons if not found.beaten] == ["champion"]
+    assert judged.slices
+    assert "is refused" in _text(pipeline, challenger, "gate/verdict.md")
+
+
+def _text(pipeline: Pipeline, version: str, file: str) -> str:
+    """An artifact of the run that made a version."""
+    run = pipeline.mlflow.get_model_version(MODEL, version).run_id
+    return Path(pipeline.mlflow.download_artifacts(str(run), file)).read_text()
 
 
 def test_a_better_model_takes_over_on_every_worker(pipeline: Pipeline, champion: str) -> None:

@@ -9,7 +9,6 @@ from contract import InvalidInput, bundle
 from contract.booster import load
 from contract.errors import GoldenMismatch
 from trainer.modelling.bundles import seal
-from trainer.modelling.champion import compare
 from trainer.modelling.evaluation import Predicted, calibrate, covered, measure, measure_splits
 from trainer.modelling.examples import Examples, featurise, split_by_time
 from trainer.modelling.fit import fit, fit_with_early_stopping, read_booster
@@ -148,21 +147,6 @@ def test_a_contract_of_other_rows_does_not_pass_for_the_booster_s(january: pa.Ta
     (tmp_path / bundle.CONTRACT).write_bytes(other.to_json())
     with pytest.raises(GoldenMismatch):
         load(tmp_path)
-
-
-def test_the_better_of_two_models_is_found_on_the_same_rows(
-    january: pa.Table, february: pa.Table, tmp_path: Path
-) -> None:
-    contract = fit_contract(january)
-    examples = featurise(contract, january)
-    models = {}
-    for name, rounds in (("weak", 2), ("strong", 80)):
-        (tmp_path / name).mkdir()
-        models[name] = seal(tmp_path / name, contract, fit(examples, PARAMETERS, rounds), january)
-
-    assert compare(models["strong"], models["weak"], february).better
-    assert not compare(models["weak"], models["strong"], february).better
-    assert not compare(models["strong"], models["strong"], february).better
 
 
 def test_a_booster_survives_being_written_and_read(january: pa.Table, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ DEPLOYMENTS = (
         "trip-duration",
         "trainer/flows/train.py:train",
         "0 4 * * *",
-        "Trains on the newest months, registers the model, and has the service take it if it beats the champion.",
+        "Trains on the newest months, registers the model, and has the service take it if the gate lets it pass.",
     ),
 )
 

@@ -37,8 +37,13 @@ class FeatureSet(Handover):
 
     @property
     def validation(self) -> Path:
-        """The later training rows, which tell it when to stop."""
+        """Later training rows, which tell it when to stop."""
         return self.folder / "validation.parquet"
+
+    @property
+    def calibration(self) -> Path:
+        """The latest training rows, which tell how wide its interval must be."""
+        return self.folder / "calibration.parquet"
 
     @property
     def training(self) -> Path:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from trainer.flows.handover import Decision, Evaluation, FeatureSet, Registered
 from trainer.flows.plan import Plan
+from trainer.gate.rendering import table
 
 SPLITS = ("train", "validation", "holdout")
 FIGURES = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "p90_error": "P90 error"}
@@ -48,13 +49,13 @@ class Report:
             f"{self.decision.reason[:1].upper()}{self.decision.reason[1:]}.",
             f"[Run in MLflow]({self.run_url}) · [Version in the registry]({self.version_url})",
             "## Errors in minutes",
-            _table(["split", *FIGURES.values()], [_row(split, metrics) for split in SPLITS]),
+            table(["split", *FIGURES.values()], [_row(split, metrics) for split in SPLITS]),
             f"Always saying the mean: holdout RMSE {metrics['holdout_rmse_of_the_mean']:.3f}. "
             f"{metrics['holdout_interval_coverage']:.1%} of the holdout lies in the promised "
             f"{interval.coverage:.0%} interval ({interval.lower:+.1f} to {interval.upper:+.1f} minutes).",
             "## Data",
             f"Months {self.plan}: {trips.training.rows:,} trips to learn from, {trips.holdout.rows:,} to be judged on.",
-            _table(["left out because", "trips"], [[why, f"{count:,}"] for why, count in trips.left_out.items()])
+            table(["left out because", "trips"], [[why, f"{count:,}"] for why, count in trips.left_out.items()])
             if trips.left_out
             else "No trip was left out.",
         ]
@@ -63,7 +64,3 @@ class Report:
 
 def _row(split: str, metrics: dict[str, float]) -> list[str]:
     return [split, *(f"{metrics[f'{split}_{name}']:.3f}" for name in FIGURES)]
-
-
-def _table(head: list[str], rows: list[list[str]]) -> str:
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in [head, ["---"] * len(head), *rows])

@@ -28,16 +28,19 @@ from trainer.flows.outside import (
 )
 from trainer.flows.plan import Plan, plan_months
 from trainer.flows.report import Report
+from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, promote, reload, restore, verify
+from trainer.gate.terms import Terms
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
 from trainer.rollout.notification import send
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
+DEFAULT_TERMS = Terms()
 
 
 def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
@@ -56,9 +59,10 @@ def train(
     last_months: Annotated[int, Field(ge=1, le=36)] = 2,
     holdout: MonthText | None = None,
     boosting: Boosting = DEFAULT_BOOSTING,
+    gate: Terms = DEFAULT_TERMS,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
 ) -> State[Any]:
-    """Trains on months of taxi trips, registers the model, and has the service take it if it beats the champion.
+    """Trains on months of taxi trips, registers the model, and has the service take it if the gate lets it pass.
 
     Args:
         source: Where months come from; empty for the deployment's setting.
@@ -68,6 +72,7 @@ def train(
         last_months: How many months to train on if none are named.
         holdout: Month that judges the model and that training never sees; empty for the month after, or the newest.
         boosting: XGBoost's parameters.
+        gate: What the model has to show to be promoted.
         seed: Of everything random in training.
     """
     origin = source or settings().source
@@ -79,7 +84,7 @@ def train(
         candidate = train_model(run.id, found, boosting, seed)
         evaluation = evaluate(candidate, found)
         registered = register(candidate, found, evaluation)
-        decision = promote(registered, candidate, found)
+        decision = promote(registered, judge(registered, candidate, found, gate, seed))
         if decision.promoted:
             _roll_out(decision, candidate, found)
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)

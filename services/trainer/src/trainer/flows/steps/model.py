@@ -54,7 +54,9 @@ def evaluate(candidate: Candidate, found: FeatureSet) -> Evaluation:
         "validation": Predicted.by(stopped, Examples.read(found.validation)),
         "holdout": Predicted.by(booster, Examples.read(found.holdout)),
     }
-    interval = calibrate(splits["validation"].actual, splits["validation"].predicted, COVERAGE)
+    # by the earlier booster too: the final one has learnt from them
+    calibrating = Predicted.by(stopped, Examples.read(found.calibration))
+    interval = calibrate(calibrating.actual, calibrating.predicted, COVERAGE)
     metrics = measure_splits(splits, interval)
     run = training_run(candidate.run_id)
     run.log_metrics(metrics)

@@ -20,8 +20,9 @@ from trainer.modelling.examples import featurise, split_by_time
 from trainer.usecases.trips.clean import clean as clean_trips
 from trainer.usecases.trips.features import fit_contract
 
-VALIDATION_SHARE = 0.15
-"""Of the training rows, the latest: early stopping watches them, and the interval is calibrated on them."""
+LATER_SHARE = 0.2
+"""Of the training rows, the latest. Early stopping watches the earlier half of them; the interval is calibrated on the
+later half, which nothing before has looked at."""
 
 
 @task(name="extract", task_run_name="extract {month}", result_serializer=ParquetSerializer(), **RETRIES, **CACHED)
@@ -65,11 +66,13 @@ def features(trips: CleanTrips) -> FeatureSet:
     Tables that a feature learns come from the rows that its booster learns from, never from those that judge it.
     """
     training, holdout = pq.read_table(trips.training.path), pq.read_table(trips.holdout.path)
-    earlier, later = split_by_time(training, VALIDATION_SHARE)
+    earlier, later = split_by_time(training, LATER_SHARE)
+    watched, calibrating = split_by_time(later, 0.5)
     found = FeatureSet(folder=settings().storage / "features" / trips.digest / source_digest()[:12], trips=trips)
     fitted, final = fit_contract(earlier), fit_contract(training)
     featurise(fitted, earlier).write(found.fit)
-    featurise(fitted, later).write(found.validation)
+    featurise(fitted, watched).write(found.validation)
+    featurise(fitted, calibrating).write(found.calibration)
     featurise(final, training).write(found.training)
     featurise(final, holdout).write(found.holdout)
     with replacing(found.contract_path) as path:

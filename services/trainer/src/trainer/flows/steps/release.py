@@ -1,10 +1,6 @@
 """From a registered version to one that is served, or to a refusal."""
 
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 import pyarrow.parquet as pq
-from contract import ContractError
 from contract.booster import load
 from contract.golden import requests_of
 from prefect import get_run_logger, task
@@ -13,8 +9,8 @@ from prefect.cache_policies import NO_CACHE
 from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
 from trainer.flows.outside import model_service, notification_block, registry
 from trainer.flows.retrying import RETRIES, unless
-from trainer.modelling.champion import compare
-from trainer.registry.champion import CHALLENGER, CHAMPION, Registry
+from trainer.gate.verdict import Verdict
+from trainer.registry.champion import CHALLENGER, CHAMPION
 from trainer.rollout.notification import send
 from trainer.rollout.service import NotServed, ReloadRefused
 
@@ -24,32 +20,20 @@ UNLESS_REFUSED = unless(ReloadRefused, NotServed)
 
 
 @task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, **RETRIES)
-def promote(registered: Registered, candidate: Candidate, found: FeatureSet) -> Decision:
-    """Champion if there is none or if it is better on the same holdout rows; challenger otherwise."""
+def promote(registered: Registered, verdict: Verdict) -> Decision:
+    """Champion if the gate lets it pass; challenger otherwise."""
     versions = registry(registered.model)
     before = versions.version_of(CHAMPION)
     if before == registered.version:  # an earlier try moved the alias and didn't live to say so
-        tags = versions.tags(before)
-        return Decision(
-            version=before, promoted=True, champion_before=tags["champion_before"] or None, reason=tags["reason"]
-        )
-    better, reason = (True, "first model") if before is None else judge(versions, before, candidate, found)
-    decision = "promoted" if better else "refused"
-    versions.tag(registered.version, {"decision": decision, "reason": reason, "champion_before": before or ""})
-    versions.give_alias(CHAMPION if better else CHALLENGER, registered.version)
-    get_run_logger().info("version %s is %s: %s", registered.version, CHAMPION if better else CHALLENGER, reason)
-    return Decision(version=registered.version, promoted=better, champion_before=before, reason=reason)
-
-
-def judge(versions: Registry, champion: str, candidate: Candidate, found: FeatureSet) -> tuple[bool, str]:
-    """Is the candidate better than the champion, and why."""
-    with TemporaryDirectory() as folder:
-        try:
-            serving = versions.download(champion, Path(folder))
-            comparison = compare(load(candidate.bundle), serving, pq.read_table(found.trips.holdout.path))
-        except ContractError as error:
-            return True, f"the champion, version {champion}, can't be used: {error}"
-    return comparison.better, str(comparison)
+        before = versions.tags(before)["champion_before"] or None
+    else:
+        decision = "promoted" if verdict.promotes else "refused"
+        tags = {"decision": decision, "reason": verdict.reason, "champion_before": before or ""}
+        versions.tag(registered.version, tags)
+        versions.give_alias(CHAMPION if verdict.promotes else CHALLENGER, registered.version)
+    return Decision(
+        version=registered.version, promoted=verdict.promotes, champion_before=before, reason=verdict.reason
+    )
 
 
 @task(

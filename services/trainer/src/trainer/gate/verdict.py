@@ -1,0 +1,91 @@
+"""What the gate says, with every number that it is made of."""
+
+from pydantic import BaseModel, ConfigDict
+
+from trainer.gate.terms import Terms
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Comparison(Part):
+    """The candidate beside something that it must beat. RMSE in the outcome's unit."""
+
+    against: str
+    rmse: float
+    """Of what it is compared with."""
+    difference: float
+    """The candidate's less that; negative where the candidate is better."""
+    low: float
+    high: float
+    """The difference's interval."""
+
+    @property
+    def beaten(self) -> bool:
+        # also false of NaN
+        return self.high < 0
+
+
+class Slice(Part):
+    """Both models on a part of the holdout. RMSE in the outcome's unit."""
+
+    by: str
+    """What the holdout is cut by, such as ``hour``."""
+    name: str
+    rows: int
+    candidate: float
+    champion: float
+    decides: bool
+    """Whether it has enough rows."""
+
+    @property
+    def loss(self) -> float:
+        """By which share the candidate's error is higher; negative where it is lower."""
+        return self.candidate / self.champion - 1 if self.champion else float(self.candidate > 0)
+
+
+class Verdict(Part):
+    """Whether a candidate may be promoted."""
+
+    candidate: str
+    champion: str | None
+    """Version that it was judged beside; None if there was none that can be used."""
+    unit: str
+    rows: int
+    rmse: float
+    """The candidate's on the holdout; NaN for an empty one."""
+    explained: float
+    """Share of the outcome's variance."""
+    comparisons: list[Comparison]
+    slices: list[Slice]
+    refusals: list[str]
+    """Why it may not; empty if it may."""
+    notes: list[str]
+    terms: Terms
+    seed: int
+
+    @property
+    def promotes(self) -> bool:
+        return not self.refusals
+
+    @property
+    def reason(self) -> str:
+        """In one line."""
+        if self.refusals:
+            more = len(self.refusals) - MOST_NAMED
+            return "; ".join([*self.refusals[:MOST_NAMED], *([f"and {more} more reasons"] if more > 0 else [])])
+        beside = next((found for found in self.comparisons if found.against == CHAMPION), None)
+        if beside is None:
+            return "; ".join([*self.notes, f"first model, holdout RMSE {self.rmse:.3f}, better than all baselines"])
+        return f"holdout RMSE {self.rmse:.3f} beats the champion's {beside.rmse:.3f} {interval(beside)}"
+
+
+MOST_NAMED = 3
+"""Reasons that one line gives."""
+CHAMPION = "champion"
+"""What the champion is called among the comparisons."""
+
+
+def interval(comparison: Comparison) -> str:
+    return f"(difference {comparison.low:+.3f} to {comparison.high:+.3f})"
