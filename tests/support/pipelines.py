@@ -1,7 +1,7 @@
 """A running stack as its users reach it: Prefect, MLflow, the warehouse and the model service."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -34,16 +34,25 @@ class Pipeline:
     def warehouse(self) -> AbstractContextManager[Connection]:
         return connect(self.stack.postgres.url("warehouse"))
 
+    def wait(self, look: Callable[[], Any], seconds: float, what: str) -> Any:
+        """The first true value."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if found := look():
+                return found
+            time.sleep(0.2)
+        pytest.fail(f"not within {seconds} s: {what}")
+
     def run(self, deployment: str, parameters: Mapping[str, object]) -> dict[str, Any]:
         """Starts a run of a deployment, as a person in the Prefect UI does, and waits for its end."""
         run = self.runs.start(deployment, parameters)
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline:
+
+        def ended() -> dict[str, Any] | None:
             found = self.runs.read(run)
-            if found["state"]["type"] in ENDED:
-                return found
-            time.sleep(0.2)
-        pytest.fail(f"{deployment} hasn't ended: {self.runs.log(run)}")
+            return found if found["state"]["type"] in ENDED else None
+
+        found: dict[str, Any] = self.wait(ended, 240, f"the end of {deployment}, run {run}")
+        return found
 
     def train(self, **parameters: object) -> dict[str, Any]:
         """A training that must complete; generated months and few trees unless told otherwise."""

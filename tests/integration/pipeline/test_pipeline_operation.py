@@ -70,6 +70,13 @@ def test_deployments_have_a_daily_schedule_and_a_form(pipeline: Pipeline) -> Non
     assert all(field["description"] for field in fields.values())
 
 
+@pytest.mark.parametrize(("deployed", "at"), [("train/trip-duration", "T04:00:00"), ("ingest/trips", "T03:00:00")])
+def test_a_schedule_makes_runs(pipeline: Pipeline, deployed: str, at: str) -> None:
+    # Prefect's scheduler looks once a minute
+    planned = pipeline.wait(lambda: pipeline.runs.planned(deployed), 120, f"{deployed} has runs to come")
+    assert all(at in run["expected_start_time"] for run in planned)
+
+
 def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pipeline) -> None:
     api = pipeline.stack.url("prefect-server") + "/api"
     before = deployment(pipeline)

@@ -65,6 +65,16 @@ class Runs:
         runs: list[Json] = call(f"{self._api}/flow_runs/filter", wanted)
         return str(runs[0]["id"]) if runs else None
 
+    def planned(self, deployment: str) -> list[Json]:
+        """Runs that the deployment's schedule has made and that aren't due yet, the next first."""
+        found = call(f"{self._api}/deployments/name/{deployment}")
+        wanted = {
+            "deployments": {"id": {"any_": [found["id"]]}},
+            "flow_runs": {"state": {"name": {"any_": ["Scheduled"]}}},
+            "sort": "EXPECTED_START_TIME_ASC",
+        }
+        return [run for run in call(f"{self._api}/flow_runs/filter", wanted) if run["auto_scheduled"]]
+
     def read(self, run: str) -> Json:
         found: Json = call(f"{self._api}/flow_runs/{run}")
         return found
