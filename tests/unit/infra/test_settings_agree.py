@@ -30,8 +30,10 @@ NOT_PASSED = {
     "SERVING_PORT",  # the port inside the container; the variable of that name is the one outside
     "SERVING_RUN_DIR",  # the container's own /tmp
 }
-DIFFERENT_ON_PURPOSE = {"SERVING_HOST"}
-"""Inside a container the service listens on all addresses: only its published port can be reached."""
+DIFFERENT_ON_PURPOSE = {
+    "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
+    "SERVING_LEDGER_URL",  # a service without a stack has no warehouse
+}
 
 
 def filled(variables: Mapping[str, str]) -> dict[str, Any]:

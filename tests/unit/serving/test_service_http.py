@@ -201,6 +201,72 @@ async def test_reload_says_what_is_wrong_with_a_candidate(
     assert (await served.post("/predict", json=ROW)).json()["model"]["version"] == "1"
 
 
+STEPS = ["stage", "swap", "renew", "abandon"]
+
+
+async def test_a_rollout_step_by_step(served: httpx.AsyncClient, bundles: dict[str, Path]) -> None:
+    async def step(name: str, **body: Any) -> dict[str, Any]:
+        response = await served.post(f"/rollout/{name}", json=body, headers=AUTHORIZED)
+        assert response.status_code == 200, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
+    digest = Contract.from_json((bundles["2"] / "contract.json").read_bytes()).digest
+    assert await step("stage", version=2) == {"version": "2", "digest": digest}
+    assert (await served.get("/model")).json()["lease"] is None
+    swapped = await step("swap", version="2", lease_seconds=30)
+    assert (swapped["from"], swapped["to"], swapped["generation"], swapped["digest"]) == ("1", "2", 2, digest)
+    assert [worker["version"] for worker in swapped["workers"]] == ["2"]
+    lease = (await served.get("/model")).json()["lease"]
+    assert lease == {"version": "2", "before": "1", "until": swapped["lease_until"]}
+    assert (await step("renew", version="2"))["lease_until"] > swapped["lease_until"]
+    assert (await served.post("/predict", json=ROW)).json()["model"]["version"] == "2"
+    assert await step("abandon", version="2") == {"version": "1", "generation": 3}
+    assert await step("abandon", version="2") == {"version": "1", "generation": 3}
+    refused = await served.post("/rollout/renew", json={"version": "2"}, headers=AUTHORIZED)
+    assert_problem(refused, 409, "no-lease")
+    assert (await served.get("/model")).json()["lease"] is None
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_a_rollout_wants_its_token_and_a_version(client: httpx.AsyncClient, step: str) -> None:
+    assert_problem(await client.post(f"/rollout/{step}", json={"version": 1}), 401, "not-authorized")
+    missing = await client.post(f"/rollout/{step}", headers=AUTHORIZED)
+    (error,) = assert_problem(missing, 422, "invalid-input")["errors"]
+    assert (error["field"], error["problem"]) == ("version", "is missing")
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 3601, "60", None])
+async def test_a_lease_has_a_bounded_time(served: httpx.AsyncClient, seconds: Any) -> None:
+    body = {"version": "2", "lease_seconds": seconds}
+    response = await served.post("/rollout/swap", json=body, headers=AUTHORIZED)
+    (error,) = assert_problem(response, 422, "invalid-input")["errors"]
+    assert error["field"] == "lease_seconds"
+
+
+async def test_what_cannot_be_rolled_out_is_refused_with_the_reason(
+    served: httpx.AsyncClient, registry: Any, damaged: Path
+) -> None:
+    registry.folders["4"] = damaged
+    for step in ("stage", "swap"):
+        for version, slug in (("4", "damaged-bundle"), ("9", "version-not-found")):
+            response = await served.post(f"/rollout/{step}", json={"version": version}, headers=AUTHORIZED)
+            assert_problem(response, 409, slug)
+    assert (await served.get("/model")).json()["version"] == "1"
+
+
+@pytest.mark.parametrize("most", ["0", "1001", "-1", "many", "1.5", "²"])
+async def test_a_history_has_a_bounded_length(client: httpx.AsyncClient, most: str) -> None:
+    (error,) = assert_problem(await client.get("/model/history", params={"most": most}), 422, "invalid-input")["errors"]
+    assert error["field"] == "most"
+
+
+async def test_without_a_warehouse_there_is_no_history(client: httpx.AsyncClient) -> None:
+    assert (
+        "SERVING_LEDGER_URL" in assert_problem(await client.get("/model/history"), 503, "ledger-unreachable")["detail"]
+    )
+
+
 async def test_model_tells_what_is_served(served: httpx.AsyncClient, bundles: dict[str, Path]) -> None:
     model = (await served.get("/model")).json()
     contract = Contract.from_json((bundles["1"] / "contract.json").read_bytes())

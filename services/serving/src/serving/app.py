@@ -18,14 +18,16 @@ from serving.coordinator import Coordinator
 from serving.description import Describer
 from serving.errors import Overloaded
 from serving.exchange import Memory, refusal
+from serving.ledger import Ledger
 from serving.notes import NoteFile
 from serving.observe.metrics import Metrics
 from serving.observe.tracing import Tracing
 from serving.observe.watch import Observer, Watch
 from serving.peers import Peers
 from serving.problems import KINDS, Problem
-from serving.routes import docs, health, invocations, metrics, model, open_inference, predict
+from serving.routes import docs, health, invocations, metrics, model, open_inference, predict, rollout
 from serving.routes.carrier import Carrier
+from serving.routes.orders import Orders
 from serving.slot import Slot
 
 
@@ -36,6 +38,7 @@ class Parts:
     slot: Slot
     coordinator: Coordinator
     describer: Describer
+    ledger: Ledger
     notes: NoteFile
     metrics: Metrics
     peers: Peers
@@ -71,7 +74,9 @@ def build(parts: Parts) -> Service:
     app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.max_body_bytes))
     app.include_router(invocations.router(parts.slot, carrier))
     app.include_router(open_inference.router(parts.slot, carrier))
-    app.include_router(model.router(parts.coordinator, parts.describer, parts.memory, parts.reload_token))
+    orders = Orders(parts.memory, parts.reload_token)
+    app.include_router(model.router(parts.coordinator, parts.describer, parts.ledger, orders))
+    app.include_router(rollout.router(parts.coordinator, orders))
     app.include_router(metrics.router(parts.metrics, parts.peers, parts.lane))
     docs.add(app)
     _answer_errors(app, parts.metrics)

@@ -19,6 +19,7 @@ from serving.coordinator import Coordinator
 from serving.description import Describer
 from serving.exchange import Memory
 from serving.follower import Follower
+from serving.ledger import Ledger
 from serving.life import living
 from serving.mlflow_registry import MlflowRegistry
 from serving.observe.access import AccessLog
@@ -74,6 +75,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
         slot=slot,
         coordinator=coordinator,
         describer=Describer(slot, replica, settings.alias),
+        ledger=Ledger(settings.ledger_url.get_secret_value(), settings.model_name),
         notes=replica.notes,
         metrics=metrics,
         peers=replica.peers,

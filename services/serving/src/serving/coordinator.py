@@ -4,19 +4,22 @@ See docs/decisions/replica-swap.md.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from serving.errors import NoChampion, NoModel, SwapFailed, SwapInProgress, WorkerSilent
+from serving.errors import NoChampion, NoLease, NoModel, SwapFailed, SwapInProgress, WorkerSilent
 from serving.files import lock
 from serving.observe.metrics import Metrics
 from serving.registry import ModelVersion, Registry
 from serving.replica import Replica
-from serving.state import State
+from serving.state import Lease, State
 from serving.store import ModelStore
 from serving.wire import Call, Reply, Status
+
+log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 0.05
 """Between two attempts at what another process must end first."""
@@ -28,6 +31,8 @@ class Choice:
 
     version: ModelVersion
     followed: str | None
+    lease_seconds: float | None = None
+    """None: it stays."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Swapped:
 
     before: State
     after: State
+    digest: str
+    """Of the contract that is served now."""
     workers: Sequence[Status]
 
 
@@ -64,6 +71,43 @@ class Coordinator:
         """Serves a version until the alias moves."""
         return await self._swap(lambda: Choice(self._registry.version(number), self._champion_key()))
 
+    async def stage(self, number: str) -> str:
+        """Has every worker load and check a version beside the one that it serves; the contract's digest."""
+        async with self._turn():
+            version = await asyncio.to_thread(self._registry.version, number)
+            key = await asyncio.to_thread(self._store.fetch, self._registry, version)
+            if key != self._state.read().entry:
+                await self._stage(key)
+            return await asyncio.to_thread(self._store.digest, key)
+
+    async def lease_version(self, number: str, seconds: float) -> Swapped:
+        """Serves a version for so long, and then what was served before, unless the alias comes to point to it."""
+        return await self._swap(lambda: Choice(self._registry.version(number), self._champion_key(), seconds))
+
+    async def renew(self, number: str, seconds: float) -> Lease:
+        """Begins the time of a version's lease anew. Raises NoLease."""
+        async with self._turn():
+            state = self._state.read()
+            if state.lease is None or state.version != number:
+                raise NoLease(number)
+            lease = state.lease.renewed(seconds)
+            await asyncio.to_thread(self._state.write, state.model_copy(update={"lease": lease}))
+            return lease
+
+    async def abandon(self, number: str) -> State:
+        """Serves what was served before the version's lease; changes nothing if there is no such lease."""
+        async with self._turn():
+            state = self._state.read()
+            return await self._give_back(state) if state.lease is not None and state.version == number else state
+
+    async def expire(self) -> None:
+        """Serves what was served before, if a lease has ended. Needs no registry."""
+        async with self._turn():
+            state = self._state.read()
+            if state.lease is not None and state.lease.ended:
+                log.warning("the lease has ended", extra={"version": state.version, "before": state.lease.version})
+                await self._give_back(state)
+
     async def repair(self) -> Swapped:
         """Has every worker serve the current state, its bundle fetched again if the stored one is damaged."""
         return await self._swap(self._current)
@@ -82,7 +126,9 @@ class Coordinator:
         state = self._state.read()
         if state.version is None:
             raise NoModel("no version has been served yet")
-        return Choice(self._registry.version(state.version), state.followed)
+        # a lease goes on for what is left of it
+        left = None if state.lease is None else state.lease.seconds_left
+        return Choice(self._registry.version(state.version), state.followed, left)
 
     async def _swap(self, choose: Callable[[], Choice]) -> Swapped:
         with self._metrics.failed_swaps():
@@ -108,13 +154,29 @@ class Coordinator:
         before = self._state.read()
         key = await asyncio.to_thread(self._store.fetch, self._registry, choice.version)
         if key == before.entry:
-            after = before.model_copy(update={"followed": choice.followed})
+            after = before.model_copy(update={"followed": choice.followed, "lease": None})
         else:
             generation = await self._stage(key) + 1
             after = before.next(max(generation, before.generation + 1), key, choice.version.version, choice.followed)
+        if choice.lease_seconds is not None:
+            after = after.leased(before, choice.lease_seconds)
         workers = await self._commit(before, after)
-        await asyncio.to_thread(self._store.prune, after.entry, after.previous)
-        return Swapped(before, after, workers)
+        needed = (after.entry, after.previous, after.lease.entry if after.lease else None)
+        await asyncio.to_thread(self._store.prune, *needed)
+        return Swapped(before, after, await asyncio.to_thread(self._store.digest, key), workers)
+
+    async def _give_back(self, state: State) -> State:
+        lease = state.lease
+        assert lease is not None
+        if lease.entry == state.entry:
+            after = state.model_copy(update={"followed": lease.followed, "lease": None})
+        else:
+            generation = state.generation if lease.entry is None else await self._stage(lease.entry)
+            generation = max(generation, state.generation) + 1
+            after = state.next(generation, lease.entry, lease.version, lease.followed)
+        await self._commit(state, after)
+        self._metrics.swaps.labels("given_back").inc()
+        return after
 
     async def _stage(self, key: str) -> int:
         """Has all workers load the entry aside; returns the highest generation that any has."""

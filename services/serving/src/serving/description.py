@@ -7,7 +7,7 @@ from serving.notes import NoteFile
 from serving.peers import Peers
 from serving.replica import Replica
 from serving.slot import Slot
-from serving.state import StateFile
+from serving.state import State, StateFile
 from serving.wire import Call, Reply, Status
 
 STATUS_SECONDS = 2.0
@@ -28,11 +28,12 @@ class Describer:
         """Raises NoModel."""
         served = self._slot.served
         contract, record, refused = served.model.contract, served.record, self._notes.read().refused
+        state = self._state.read()
         return {
             "name": record.name,
             "version": record.version,
             "run_id": record.run_id,
-            "alias": self._alias if self._state.read().followed == served.key else None,
+            "alias": self._alias if state.followed == served.key else None,
             "metrics": dict(record.metrics),
             "contract": contract.model_dump(mode="json", exclude_none=True),
             "digest": contract.digest,
@@ -40,6 +41,7 @@ class Describer:
             "generation": served.generation,
             "workers": [status.model_dump() for status in await self._workers()],
             "refused": refused.model_dump() if refused else None,
+            "lease": _lease(state),
             "engine": served.model.engine,
             "fallback": served.model.fallback,
             # of the package's metadata: the library itself isn't loaded as long as nothing needs it
@@ -52,3 +54,10 @@ class Describer:
             reply.status if isinstance(reply, Reply) else Status(pid=pid, version=None, generation=0)
             for pid, reply in replies.items()
         ]
+
+
+def _lease(state: State) -> dict[str, Any] | None:
+    lease = state.lease
+    if lease is None:
+        return None
+    return {"version": state.version, "until": lease.until.isoformat(), "before": lease.version}

@@ -13,6 +13,10 @@ class RegistryUnreachable(ServingError):
     """The registry doesn't answer, or answers that it is out of order."""
 
 
+class LedgerUnreachable(ServingError):
+    """The warehouse with the ledger of rollouts can't be read; predictions don't need it."""
+
+
 class StoreFailed(ServingError):
     """The local store can't be written: full, read-only or taken."""
 
@@ -67,6 +71,13 @@ class WrongModel(Refused):
 
 class SwapFailed(Refused):
     """A worker couldn't take the candidate."""
+
+
+class NoLease(Refused):
+    """The version isn't served by a lease: it never was, the lease has ended, or the alias has come to point to it."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(f"there is no lease for version {version}")
 
 
 class SwapInProgress(Refused):

@@ -50,6 +50,7 @@ class Follower:
     async def poll(self) -> None:
         """Looks once where the alias points and acts if that is news."""
         try:
+            await self._expire()
             await self._follow(await asyncio.to_thread(self._registry.champion))
         except RegistryUnreachable as error:
             self._metrics.poll_failures.inc()
@@ -60,11 +61,23 @@ class Follower:
             # whatever it was, the next poll may do better, and a replica that stopped following would say nothing
             log.exception("following the alias failed")
 
+    async def _expire(self) -> None:
+        lease = self._state.read().lease
+        if lease is None or not lease.ended:
+            return
+        try:
+            await self._coordinator.expire()
+        except (Refused, StoreFailed) as error:
+            log.error("what was served before the lease can't be served: %s", error)  # noqa: TRY400
+
     async def _follow(self, champion: ModelVersion) -> None:
+        state = self._state.read()
+        if state.lease is not None and champion.key != state.entry:
+            return  # a rollout is under way: it moves the alias last
         if champion.key == self._refused_key and time.monotonic() < self._retry_at:
             return
         try:
-            if champion.key != self._state.read().followed:
+            if champion.key != state.followed or state.lease is not None:
                 await self._coordinator.serve_champion()
             elif not await self._all_converged():
                 await self._coordinator.repair()

@@ -70,7 +70,11 @@ def _predictions(contract: Contract | None) -> Schema:
 def _operation() -> Schema:
     return {
         "/model": {"get": _call("What is served, and by which workers", "Model", _problems(BUSY))},
-        "/reload": {"post": _reload()},
+        "/model/history": {"get": _history()},
+        "/reload": {
+            "post": _order("Serve the version that the alias points to, or another", "ReloadRequest", "Reloaded")
+        },
+        **_rollout(),
         "/health/live": {"get": _call("Is the process up?", "Health", _problems())},
         "/health/ready": {"get": _call("Is a model loaded?", "Health", _problems(BUSY))},
         "/metrics": {"get": _texts("Metrics of all workers, for Prometheus")},
@@ -131,10 +135,27 @@ def _call(summary: str, gives: str, refusals: Refusals, body: Schema | None = No
     return call | ({} if body is None else {"requestBody": body})
 
 
-def _reload() -> Schema:
-    body = _body("ReloadRequest", {}) | {"required": False}
-    refusals = _problems(401, *BODY_REFUSALS, 409, 502, 507)
-    call = _call("Serve the version that the alias points to, or another", "Reloaded", refusals, body)
+def _history() -> Schema:
+    most = {"type": "integer", "minimum": 1, "maximum": 1000, "default": 50}
+    described = {"name": "most", "in": "query", "description": "How many at most.", "schema": most}
+    call = _call("What was served when, why and by whose decision", "History", _problems(422, BUSY))
+    return call | {"parameters": [described]}
+
+
+def _rollout() -> Schema:
+    steps = {
+        "stage": ("Load and check a version beside the one that is served", "VersionOrder", "Staged"),
+        "swap": ("Serve a version for as long as its lease is renewed", "LeaseOrder", "Leased"),
+        "renew": ("Begin a lease's time anew", "LeaseOrder", "Renewed"),
+        "abandon": ("Serve what was served before the lease", "VersionOrder", "Abandoned"),
+    }
+    return {f"/rollout/{step}": {"post": _order(*described)} for step, described in steps.items()}
+
+
+def _order(summary: str, takes: str, gives: str) -> Schema:
+    """A call that needs the operator's token."""
+    body = _body(takes, {}) | {"required": False} if takes == "ReloadRequest" else _body(takes, {"version": "1"})
+    call = _call(summary, gives, _problems(401, *BODY_REFUSALS, 409, 502, 507), body)
     return call | {"security": [{"reloadToken": []}]}
 
 

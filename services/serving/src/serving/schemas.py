@@ -10,6 +10,8 @@ Schema = dict[str, Any]
 NUMBER: Schema = {"type": "number"}
 TEXT: Schema = {"type": "string"}
 WHOLE: Schema = {"type": "integer"}
+MOMENT: Schema = {"type": "string", "format": "date-time"}
+VERSION: Schema = {"anyOf": [WHOLE | {"minimum": 1, "maximum": 999_999_999}, TEXT | {"pattern": "^[1-9][0-9]{0,8}$"}]}
 LABEL: Schema = {"$ref": "#/components/schemas/ModelLabel"}
 WORKERS: Schema = {"type": "array", "items": {"$ref": "#/components/schemas/Worker"}}
 
@@ -70,21 +72,49 @@ _FIXED: Schema = {
         metrics={"type": "object", "additionalProperties": NUMBER},
         contract={"type": "object"},
         digest=TEXT,
-        loaded_at={"type": "string", "format": "date-time"},
+        loaded_at=MOMENT,
         generation=WHOLE,
         workers=WORKERS,
         refused=_or_null(object_of(version=TEXT, reason=TEXT)),
+        lease=_or_null(object_of(version=TEXT, until=MOMENT, before=_or_null(TEXT))),
         engine={"enum": ["treewalk", "xgboost"], "description": "What computes the predictions."},
         fallback=_or_null(TEXT | {"description": "Why it is XGBoost itself, which takes longer."}),
         xgboost=TEXT,
     ),
     "ReloadRequest": {
         "type": "object",
-        "properties": {
-            "version": _or_null({"anyOf": [WHOLE | {"minimum": 1}, {"type": "string", "pattern": "^[1-9][0-9]{0,8}$"}]})
-        },
+        "properties": {"version": _or_null(VERSION)},
         "additionalProperties": False,
     },
+    "VersionOrder": object_of(version=VERSION) | {"additionalProperties": False},
+    "LeaseOrder": {
+        "type": "object",
+        "properties": {
+            "version": VERSION,
+            "lease_seconds": NUMBER | {"exclusiveMinimum": 0, "maximum": 3600, "default": 60},
+        },
+        "required": ["version"],
+        "additionalProperties": False,
+    },
+    "History": object_of(rollouts={"type": "array", "items": {"$ref": "#/components/schemas/Rollout"}}),
+    "Rollout": object_of(
+        **{"id": WHOLE, "from": _or_null(TEXT), "to": TEXT},
+        kind={"enum": ["train", "promote", "rollback", "by hand"]},
+        actor=TEXT,
+        reason=TEXT,
+        outcome={"enum": ["under way", "done", "failed"]},
+        failure=_or_null(TEXT),
+        begun_at=MOMENT,
+        ended_at=_or_null(MOMENT),
+        seconds=_or_null(NUMBER),
+    ),
+    "Staged": object_of(version=TEXT, digest=TEXT),
+    "Leased": object_of(
+        **{"from": _or_null(TEXT), "to": TEXT, "generation": WHOLE, "digest": TEXT, "lease_until": MOMENT},
+        workers=WORKERS,
+    ),
+    "Renewed": object_of(lease_until=MOMENT),
+    "Abandoned": object_of(version=_or_null(TEXT), generation=WHOLE),
     "Explanation": object_of(
         sums_to={"enum": ["prediction", "margin"]},
         link=TEXT,

@@ -1,5 +1,6 @@
 """state.json: the one truth about what this replica serves, for all its workers and for its next start."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -7,6 +8,30 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serving.errors import StoreFailed
 from serving.files import write_durably
+
+
+class Lease(BaseModel):
+    """A version that is served for as long as a rollout renews it, and what was served before."""
+
+    model_config = ConfigDict(frozen=True)
+
+    until: datetime
+    """UTC."""
+    entry: str | None
+    version: str | None
+    followed: str | None
+    """These three are those of the state before."""
+
+    @property
+    def seconds_left(self) -> float:
+        return max(0.0, (self.until - datetime.now(UTC)).total_seconds())
+
+    @property
+    def ended(self) -> bool:
+        return not self.seconds_left
+
+    def renewed(self, seconds: float) -> Self:
+        return self.model_copy(update={"until": datetime.now(UTC) + timedelta(seconds=seconds)})
 
 
 class State(BaseModel):
@@ -23,8 +48,11 @@ class State(BaseModel):
     followed: str | None = None
     """Key of the version that the alias pointed to when it was last acted on. The service moves by itself only when
     the alias points elsewhere, so that a version asked for by hand stays until then."""
+    lease: Lease | None = None
+    """None: what is served stays. While there is one, the alias is not followed elsewhere."""
 
-    def next(self, generation: int, entry: str, version: str, followed: str | None) -> Self:
+    def next(self, generation: int, entry: str | None, version: str | None, followed: str | None) -> Self:
+        """What follows this state, for good."""
         return self.model_copy(
             update={
                 "generation": generation,
@@ -32,8 +60,16 @@ class State(BaseModel):
                 "version": version,
                 "previous": self.entry,
                 "followed": followed,
+                "lease": None,
             }
         )
+
+    def leased(self, before: "State", seconds: float) -> Self:
+        """This state for so long, and then what was served before; the lease of a lease goes back to the first one."""
+        lease = before.lease or Lease(
+            until=datetime.now(UTC), entry=before.entry, version=before.version, followed=before.followed
+        )
+        return self.model_copy(update={"lease": lease.renewed(seconds)})
 
     def again(self, after: "State") -> Self:
         """This state once more, with a generation higher than that of the one which it takes back."""

@@ -52,6 +52,13 @@ class ModelStore:
         except (ContractError, ValidationError, OSError) as error:
             raise DamagedBundle(f"the stored model {key} is damaged: {error}") from error
 
+    def digest(self, key: str) -> str:
+        """Of an entry's contract, which has the hashes of all its files. Raises DamagedBundle."""
+        try:
+            return Contract.from_json((self._folder / key / BUNDLE / bundle.CONTRACT).read_bytes()).digest
+        except (ContractError, OSError) as error:
+            raise DamagedBundle(f"the stored model {key} is damaged: {error}") from error
+
     def fetch(self, registry: Registry, version: ModelVersion) -> str:
         """Has the version in the store, from the registry if need be, and returns its key.
 
