@@ -176,7 +176,7 @@ def test_the_batch_process_ends_with_its_supervisor_alone(
 def test_a_stream_whose_process_dies_is_never_taken_for_whole(
     replica: Any, expected: list[float], batch_process: int, wait_until: Callable[..., Any]
 ) -> None:
-    with uploading(replica, *islice(parts(100), 60)) as connection, HTTPResponse(connection) as response:
+    with uploading(replica, *islice(parts(900), 178)) as connection, HTTPResponse(connection) as response:
         response.begin()
         assert response.status == 200
         os.kill(batch_process, signal.SIGKILL)
@@ -206,6 +206,16 @@ def test_a_requests_client_streams_out_of_a_generator(replica: Any, expected: li
             assert found.read_next_batch()["prediction"].to_pylist() == expected
         with pytest.raises(StopIteration):
             found.read_next_batch()
+
+
+def test_a_client_that_sends_all_before_it_reads_gets_an_answer_as_long_as_a_body_may_be(
+    replica: Any, expected: list[float]
+) -> None:
+    answer = replica.post("/predict/batch", b"".join(parts(165)), ARROW)
+    assert answer.status_code == 200
+    assert 7 << 20 < len(answer.content) < 8 << 20
+    found = pa.ipc.open_stream(answer.content)
+    assert all(batch["prediction"].to_pylist() == expected for batch in found)
 
 
 def test_a_million_rows_give_what_one_row_gives_in_bounded_memory(replica: Any, expected: list[float]) -> None:
@@ -241,7 +251,7 @@ def test_a_client_that_leaves_in_the_middle_of_request_and_answer_leaves_nothing
     start_serving: Callable[..., Any], expected: list[float], reset: bool, wait_until: Callable[..., Any]
 ) -> None:
     replica = start_serving(MODEL, SERVING_MAX_BATCHES="1")
-    with uploading(replica, *islice(parts(100), 60)) as connection:
+    with uploading(replica, *islice(parts(900), 178)) as connection:
         assert connection.recv(15) == b"HTTP/1.1 200 OK"
         if reset:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)

@@ -258,7 +258,7 @@ def test_a_long_answer_comes_in_parts_while_the_body_is_read(bikes: Served) -> N
     answer = arrow_stream.predict_stream(bikes, Call(body, LIMITS))
     held = body.tell()
     assert not isinstance(answer.body, bytes)
-    assert arrow_stream.HELD_BYTES / 24 - 1000 < held / (len(body.getvalue()) / 100_000) < 60_000
+    assert LIMITS.body_bytes / 24 - 1000 < held / (len(body.getvalue()) / 100_000) < 60_000
     parts = iter(answer.body)
     next(parts)
     assert body.tell() == held

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pyarrow as pa
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from serving.protocol_schemas import ARROW
 from serving_servers import bike_settings, listening
 
@@ -140,7 +141,18 @@ async def test_a_request_that_does_not_arrive_in_time_is_refused(start: Start, p
         await client.say(part)
         status, headers, body = await client.hear()
         assert (status, slug(body), headers["connection"]) == (408, "request-timeout", "close")
+        assert len(headers["x-request-id"]) == 32
         assert await client.ended()
+        assert await metric(address, "serving_refused_total", reason="request-timeout") == 1
+        assert await metric(address, "serving_refused_total", reason="client-left") == 0
+        assert await metric(address, "serving_requests_total", status="408") == 1
+
+
+async def metric(address: str, name: str, **labels: str) -> float:
+    async with httpx.AsyncClient(base_url=address) as client:
+        families = text_string_to_metric_families((await client.get("/metrics")).text)
+    samples = [sample for family in families for sample in family.samples if sample.name == name]
+    return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
 async def test_a_stream_has_that_time_for_each_of_its_parts(start: Start) -> None:

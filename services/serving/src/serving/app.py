@@ -24,7 +24,7 @@ from serving.observe.metrics import Metrics
 from serving.observe.tracing import Tracing
 from serving.observe.watch import Observer, Watch
 from serving.peers import Peers
-from serving.problems import KINDS, Problem
+from serving.problems import KINDS, Problem, TurnedAway
 from serving.routes import docs, health, invocations, metrics, model, open_inference, predict, rollout
 from serving.routes.carrier import Carrier
 from serving.routes.orders import Orders
@@ -109,7 +109,7 @@ def _answer_errors(app: Service, counters: Metrics) -> None:
         assert isinstance(error, HTTPException)
         return answer(problems.of_status(error.status_code, str(error.detail), error.headers or {}))
 
-    for kind in (*KINDS, Exception):
+    for kind in (*KINDS, TurnedAway, Exception):
         app.add_exception_handler(kind, on_error)
     app.add_exception_handler(HTTPException, on_status)
 

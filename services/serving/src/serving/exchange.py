@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from serving.errors import BodyTooLarge, NotJson, Overloaded
-from serving.problems import MEDIA_TYPE, Problem
+from serving.problems import MEDIA_TYPE, Problem, TurnedAway
 
 
 class Memory:
@@ -54,12 +54,13 @@ async def read_body(request: Request, limit: int, held: Held) -> bytes:
     Raises:
         BodyTooLarge: by its declared length before anything is read, or while it is read.
         Overloaded: all requests' bodies together are too long.
+        ClientDisconnect, TurnedAway: it will not come to its end, by the client's doing or by ours.
     """
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared) > limit:
         raise BodyTooLarge(limit)
     parts, length = [], 0
-    async for part in request.stream():
+    async for part in _stream(request):
         parts.append(part)
         length += len(part)
         if length > limit:
@@ -71,10 +72,21 @@ async def read_body(request: Request, limit: int, held: Held) -> bytes:
 async def parts_of(request: Request) -> AsyncIterator[bytes]:
     """The body as it comes, for as long as it comes: each part has the time that is given to a whole request."""
     progress = request.scope.get("state", {}).get("progress")
-    async for part in request.stream():
+    async for part in _stream(request):
         if progress is not None:
             progress()
         yield part
+
+
+async def _stream(request: Request) -> AsyncIterator[bytes]:
+    try:
+        async for part in request.stream():
+            yield part
+    except ClientDisconnect:
+        problem = request.scope.get("state", {}).get("turned_away")
+        if problem is None:
+            raise
+        raise TurnedAway(problem) from None
 
 
 def check_json(request: Request) -> None:

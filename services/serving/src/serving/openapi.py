@@ -11,7 +11,7 @@ from serving.problems import MEDIA_TYPE
 from serving.protocol_schemas import ARROW, INFER_ERROR, MLFLOW_ERROR
 from serving.schemas import Schema, schemas
 
-BODY_REFUSALS = (400, 413, 415, 422)
+BODY_REFUSALS = (400, 408, 413, 415, 422)
 BUSY = 503
 
 Refusals = Mapping[int, Schema]

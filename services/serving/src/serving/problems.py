@@ -34,6 +34,14 @@ class Problem:
         return {**document, "errors": listed} if listed else document
 
 
+class TurnedAway(Exception):
+    """The client's connection was ended with this problem while the application still waited for the request."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(problem.detail)
+
+
 KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     BadJson: (400, "bad-json", "The body isn't a JSON object"),
     ClientDisconnect: (400, "client-left", "The client left before its body ended"),
@@ -68,6 +76,8 @@ KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
 
 def of_error(error: Exception) -> Problem:
     """The problem that an error is; the most specific kind counts, and an unknown one is the service's own fault."""
+    if isinstance(error, TurnedAway):
+        return error.problem
     kind = next((KINDS[base] for base in type(error).__mro__ if base in KINDS), None)
     if kind is None:
         return Problem("internal-error", "The service failed", 500, "The service's log has the details.")

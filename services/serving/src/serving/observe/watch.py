@@ -40,6 +40,7 @@ class Watch:
             return
         headers = _passed_on(scope)
         request_id = headers["x-request-id"]
+        scope.setdefault("state", {})["request_id"] = request_id
         status, start = 500, time.perf_counter()
 
         async def note(message: Message) -> None:

@@ -23,16 +23,15 @@ MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 MOST_ROWS = 65_536
 """Of a batch that are computed at once."""
 
-HELD_BYTES = 1 << 20
-"""An answer is held back until it is as long as this or complete, so that an error can still have a status."""
-
 refusal = rows.refusal
 
 
 def predict_stream(served: Served, call: Call) -> Answer:
     """A stream with the raw fields as columns to one with ``prediction`` and, if there is one, the interval's bounds.
 
-    Each batch gives a batch. A long answer is an iterator; an error in it after its beginning is raised there.
+    Each batch gives a batch. An answer is held back until it is complete or as long as a body may be, so that an error
+    can still have a status, and so that a client may send all before it reads. A longer one is an iterator; an error in
+    it after its beginning is raised there.
 
     Raises:
         BadArrow, BodyTooLarge: the body isn't a stream, or a message of it is too large.
@@ -45,7 +44,7 @@ def predict_stream(served: Served, call: Call) -> Answer:
     for part, count in parts:
         held.append(part)
         size += len(part)
-        if size >= HELD_BYTES:
+        if size >= call.limits.body_bytes:
             return Answer(chain(held, (part for part, _ in parts)), MEDIA_TYPE, rows=count)
     return Answer(b"".join(held), MEDIA_TYPE, rows=count)
 

@@ -4,6 +4,7 @@ It leans on what ``uvicorn.protocols.http.httptools_impl`` keeps between two par
 interface: uvicorn's version is pinned by the lock, and the tests of the service run over this class.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from time import perf_counter
@@ -12,8 +13,12 @@ from typing import Any
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from serving.observe import ids
+from serving.observe.access import Exchange
 from serving.problems import Problem
 from serving.transport.raw import response
+
+log = logging.getLogger(__name__)
 
 LONGEST_HEAD_BYTES = 32 * 1024
 
@@ -29,7 +34,7 @@ class Manners:
     most_connections: int
     shed: ASGIApp
     """Answers a request on a connection beyond these."""
-    refused: Callable[[Problem], None]
+    refused: Callable[[Problem, Exchange], None]
     """Told of the refusals that no application sees."""
 
 
@@ -117,6 +122,7 @@ class Connection(HttpToolsProtocol):
     def expire(self, now: float) -> None:
         """Ends the connection if its client takes too long. To be called every second or so."""
         if self._stalled is not None and now - self._stalled > self.manners.read_seconds:
+            log.warning("the client took nothing of its answer for %g s", self.manners.read_seconds)
             self.transport.abort()  # not gracefully: that would wait for the client
         elif self._receiving:
             if not self.flow.read_paused and now - self._since > self.manners.read_seconds:
@@ -134,14 +140,32 @@ class Connection(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         return cycle is None or cycle.response_complete
 
+    def _say_why(self, problem: Problem) -> str:
+        """To the application, if it waits for the request's body, else to whom the manners name; the request's id."""
+        if not self._is_idle:
+            state = self.scope["state"]
+            state["turned_away"] = problem
+            return str(state.get("request_id") or ids.new_id())
+        headed = self._receiving and not self._in_head
+        exchange = Exchange(
+            method=self.parser.get_method().decode() if headed else "",
+            path=self.url.decode("ascii", "replace") if headed else "",
+            route="other",
+            status=problem.status,
+            seconds=perf_counter() - self._since,
+            request_id=ids.new_id(),
+        )
+        self.manners.refused(problem, exchange)
+        return exchange.request_id
+
     def send_400_response(self, msg: str) -> None:
         self._turn_away(Problem("bad-request", "The request is not HTTP", 400, msg))
 
     def _turn_away(self, problem: Problem) -> None:
         if self.transport.is_closing():
             return
-        self.manners.refused(problem)
+        request_id = self._say_why(problem)
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
-            self.transport.write(response(problem))
+            self.transport.write(response(problem, request_id))
         self._in_head = self._receiving = False
         self.transport.close()

@@ -6,11 +6,11 @@ from serving.exchange import encode
 from serving.problems import MEDIA_TYPE, Problem
 
 
-def response(problem: Problem) -> bytes:
+def response(problem: Problem, request_id: str) -> bytes:
     """The last response of a connection."""
     body = encode(problem.document())
     head = (
         f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\ncontent-type: {MEDIA_TYPE}\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        f"x-request-id: {request_id}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body

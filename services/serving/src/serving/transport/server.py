@@ -11,6 +11,8 @@ import uvicorn
 
 from serving.app import shedding
 from serving.composition import Worker
+from serving.observe.access import Exchange
+from serving.problems import Problem
 from serving.transport.connection import Connection, Manners
 from serving.transport.direct import DirectConnection, ShortWay
 
@@ -99,12 +101,17 @@ def front(worker: Worker, listener: socket.socket) -> Server:
 def connections(worker: Worker) -> Callable[..., asyncio.Protocol]:
     """Makes the protocol of a new connection."""
     settings, parts = worker.settings, worker.parts
+
+    def refused(problem: Problem, exchange: Exchange) -> None:
+        parts.metrics.refused.labels(problem.slug).inc()
+        parts.observer.record(exchange)
+
     manners = Manners(
         read_seconds=settings.read_seconds,
         idle_seconds=KEEP_ALIVE_SECONDS,
         most_connections=settings.max_connections,
         shed=shedding(parts),
-        refused=lambda problem: parts.metrics.refused.labels(problem.slug).inc(),
+        refused=refused,
     )
     # a span is made around ASGI, so requests that are traced go there
     if settings.direct and not parts.tracing.active:
