@@ -209,6 +209,13 @@ class Replica(Program):
         headers = {"Authorization": f"Bearer {token}"}
         return requests.post(f"{self.url}/reload", json=body, headers=headers, timeout=60)
 
+    def roll_out(self, step: str, version: str, **more: Any) -> requests.Response:
+        """A step of a rollout on this replica."""
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        return requests.post(
+            f"{self.url}/rollout/{step}", json={"version": version, **more}, headers=headers, timeout=60
+        )
+
     def holds(self, version: str) -> dict[str, Any] | None:
         """``GET /model`` once every worker is there and has the version."""
         response = self.get("/model")
