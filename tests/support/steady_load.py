@@ -1,7 +1,7 @@
 """Asks a model service without a pause, in a process of its own: ``python steady_load.py <url> <questions.json>``.
 
-The questions are rows and, by version, what it predicts for them. Prints ``asking`` once it has begun, and at the end of
-its standard input what it saw, as a JSON object.
+The questions are rows and, by version, what it predicts for them. Prints ``asking`` once it has begun, and what it saw,
+as a JSON object, at the end of its standard input.
 """
 
 import json

@@ -84,6 +84,7 @@ def test_no_request_is_lost_and_none_is_mixed(
 def test_a_driver_that_died_after_the_swap_leaves_what_the_alias_says(
     tracking: Any, questions: dict[str, Any], start_replica: Callable[..., Any], wait_until: Callable[..., Any]
 ) -> None:
+    assert set(questions["expected"]) == {"1", "2"}
     tracking.crown(MODEL, "1")
     replica = start_replica(MODEL, workers=2)
     wait_until(lambda: replica.holds("1"), 60, "the champion is served")
@@ -91,4 +92,3 @@ def test_a_driver_that_died_after_the_swap_leaves_what_the_alias_says(
     assert replica.holds("2")
     wait_until(lambda: replica.holds("1"), 10, "the lease has ended")
     assert replica.get("/model").json()["lease"] is None
-    assert questions["rows"]
