@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from console.following import follow
 from console.prediction import ask
-from console.runs import TRAINING, Runs
+from console.runs import TRAINING
 from console.terminal import Terminal
 from console.web import Refused, WebError, call
 
@@ -146,7 +146,7 @@ def test_a_reload_to_a_version_that_does_not_exist_is_refused_and_the_old_one_se
 @pytest.mark.parametrize("deployment", [TRAINING, "ingest/trips"])
 def test_schedules_make_runs(trained: Any, wait_until: WaitUntil, deployment: str) -> None:
     # Prefect's scheduler looks once a minute
-    wait_until(lambda: Runs(f"{trained.url('prefect-server')}/api").planned(deployment), bool, seconds=120)
+    wait_until(lambda: trained.runs.planned(deployment), bool, seconds=120)
 
 
 def test_without_the_registry_a_restarted_service_serves_what_it_served(trained: Any, wait_until: WaitUntil) -> None:
