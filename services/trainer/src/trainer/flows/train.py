@@ -17,7 +17,7 @@ from trainer.data.retention import remove_older
 from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
-from trainer.flows.handover import Candidate, Decision, FeatureSet
+from trainer.flows.handover import FeatureSet
 from trainer.flows.ingest import ingest, newest_month
 from trainer.flows.outside import (
     connected_warehouse,
@@ -32,7 +32,7 @@ from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
-from trainer.flows.steps.release import notify, promote, reload, restore, verify
+from trainer.flows.steps.release import notify, refuse, roll_out
 from trainer.gate.terms import Terms
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
@@ -84,9 +84,8 @@ def train(
         candidate = train_model(run.id, found, boosting, seed)
         evaluation = evaluate(candidate, found)
         registered = register(candidate, found, evaluation)
-        decision = promote(registered, judge(registered, candidate, found, gate, seed))
-        if decision.promoted:
-            _roll_out(decision, candidate, found)
+        verdict = judge(registered, candidate, found, gate, seed)
+        decision = roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
@@ -157,13 +156,3 @@ def _logged(origin: SourceName, service: Service, plan: Plan, found: FeatureSet)
         run.end("FAILED")
         raise
     run.end("FINISHED")
-
-
-def _roll_out(decision: Decision, candidate: Candidate, found: FeatureSet) -> None:
-    """The service takes the new champion, or alias and service go back to what they were."""
-    try:
-        reload(decision.version)
-        verify(decision.version, candidate, found)
-    except Exception as error:
-        restore(MODEL_NAME, decision.version, decision.champion_before, str(error))
-        raise

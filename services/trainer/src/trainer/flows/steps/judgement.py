@@ -41,7 +41,7 @@ def _champion(versions: Registry, judged: pa.Table) -> tuple[Contestant | None, 
         return None, []
     with TemporaryDirectory() as folder:
         try:
-            return _contestant(version, versions.download(version, Path(folder)), judged), []
+            return _contestant(version, load(versions.download(version, Path(folder))), judged), []
         except ContractError as error:
             return None, [f"the champion, version {version}, can't be used: {error}"]
 

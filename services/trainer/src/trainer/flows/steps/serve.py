@@ -1,0 +1,46 @@
+"""A rollout on this deployment's replicas, registry and ledger: what the steps of train, promote and rollback share."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from prefect import get_run_logger
+
+from trainer.flows.outside import ledger, registry, replicas
+from trainer.gate.verdict import Verdict
+from trainer.registry.champion import CHAMPION
+from trainer.rollout.change import Change
+from trainer.rollout.proof import Proof
+from trainer.rollout.transaction import roll_out
+
+
+def serve(model: str, change: Change, proof: Proof, wait_seconds: float) -> None:
+    """Carries a decision out, or leaves everything as it was; raises as ``transaction.roll_out`` does."""
+    with ledger(model) as rollouts:
+        seconds = roll_out(change, proof, replicas, registry(model), rollouts, wait_seconds)
+    get_run_logger().info("version %s is served by all replicas; seconds: %s", change.to_version, seconds)
+
+
+def champion_beside(model: str, verdict: Verdict) -> str | None:
+    """The champion when the gate judged; also one that it couldn't use, which the verdict doesn't name."""
+    return verdict.champion or registry(model).version_of(CHAMPION)
+
+
+def numbers(verdict: Verdict) -> Mapping[str, Any]:
+    """The verdict as JSON values: NaN, which JSON doesn't have, as null."""
+    found: dict[str, Any] = json.loads(verdict.model_dump_json())
+    return found
+
+
+def promoted(change: Change) -> dict[str, str]:
+    """Tags of a version that has become champion."""
+    return {"decision": "promoted", "reason": change.reason, "champion_before": change.from_version or ""}
+
+
+def tag(model: str, version: str, tags: Mapping[str, str]) -> None:
+    """Tags are for people: the rollout has ended as it has, also where they can't be written."""
+    try:
+        registry(model).tag(version, tags)
+    except MlflowException as error:
+        get_run_logger().warning("version %s: tags can't be written: %s", version, error)
