@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.flows import Flow
+from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
@@ -17,12 +16,12 @@ from trainer.data.retention import remove_older
 from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
+from trainer.flows.failure import tell_of_failure
 from trainer.flows.handover import FeatureSet
 from trainer.flows.ingest import ingest, newest_month
 from trainer.flows.outside import (
     connected_warehouse,
     kept_folders,
-    notification_block,
     settings,
     start_training_run,
 )
@@ -36,18 +35,10 @@ from trainer.flows.steps.release import notify, refuse, roll_out
 from trainer.gate.terms import Terms
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
-from trainer.rollout.notification import send
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
 DEFAULT_TERMS = Terms()
-
-
-def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Sends a notification of a run that failed or crashed, if one is configured."""
-    block = notification_block()
-    if block:
-        send(block, f"Flow {flow.name} failed: run {flow_run.name}", state.message or state.name or "no reason given")
 
 
 @flow(name="train", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
