@@ -11,9 +11,8 @@ from trainer.data.months import MonthText
 from trainer.data.source import Service, SourceName
 from trainer.flows.actor import this_run
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.outside import settings
 from trainer.flows.steps.judgement import gate_registered
-from trainer.flows.steps.release import WAIT_SECONDS
+from trainer.flows.steps.release import WAIT_SECONDS, notify
 from trainer.flows.steps.serve import champion_beside, numbers, promoted, tag
 from trainer.flows.steps.versions import find_version, roll_out_registered
 from trainer.gate.terms import Terms
@@ -35,7 +34,7 @@ def promote(
     reason: str = "",
     holdout: MonthText | None = None,
     source: SourceName | None = None,
-    service: Service = "green",
+    service: Service | None = None,
     gate: Terms = DEFAULT_TERMS,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
     wait_seconds: Annotated[int, Field(ge=0, le=3_600)] = WAIT_SECONDS,
@@ -49,14 +48,14 @@ def promote(
         force: Promote it although the gate refuses; the ledger says so.
         reason: Why, for the ledger; empty for what the gate says.
         holdout: Month that judges, such as 2021-02; empty for the newest in the warehouse.
-        source: Where the months come from; empty for the deployment's setting.
-        service: Green or yellow taxis.
+        source: Where the months come from; empty for what the version was trained on.
+        service: Green or yellow taxis; empty for what the version was trained on.
         gate: What the model has to show.
         seed: Of the gate's resampling.
         wait_seconds: For another rollout to end; 0 to be refused at once.
     """
     wanted = find_version(MODEL_NAME, version, alias)
-    verdict = gate_registered(MODEL_NAME, wanted, source or settings().source, service, holdout, gate, seed)
+    verdict = gate_registered(MODEL_NAME, wanted, source, service, holdout, gate, seed)
     if dry_run:
         outcome = "may be promoted" if verdict.promotes else "would be refused"
         return Completed(message=f"Dry run: {MODEL_NAME} version {wanted} {outcome}: {verdict.reason}")
@@ -66,7 +65,9 @@ def promote(
     change = _change(wanted, verdict, reason)
     roll_out_registered(MODEL_NAME, change, wait_seconds)
     tag(MODEL_NAME, wanted, promoted(change))
-    return Completed(message=f"{MODEL_NAME} version {wanted} is champion and served: {change.reason}")
+    outcome = f"{MODEL_NAME} version {wanted} is champion and served"
+    notify(outcome, f"Promoted: {change.reason}", return_state=True)
+    return Completed(message=f"{outcome}: {change.reason}")
 
 
 def _change(version: str, verdict: Verdict, reason: str) -> Change:

@@ -11,11 +11,12 @@ from trainer.flows.actor import this_run
 from trainer.flows.failure import tell_of_failure
 from trainer.flows.outside import registry
 from trainer.flows.promote import VersionText
-from trainer.flows.steps.release import WAIT_SECONDS
+from trainer.flows.steps.release import WAIT_SECONDS, notify
 from trainer.flows.steps.serve import tag
 from trainer.flows.steps.versions import find_previous, roll_out_registered
 from trainer.registry.champion import CHAMPION
 from trainer.rollout.change import Change
+from trainer.rollout.errors import AlreadyChampion
 from trainer.usecases.trips.fields import MODEL_NAME
 
 
@@ -34,8 +35,12 @@ def rollback(
     """
     champion = registry(MODEL_NAME).version_of(CHAMPION)
     target = version or find_previous(MODEL_NAME, champion)
+    if target == champion:
+        raise AlreadyChampion(target)
     why = reason or f"rolled back from version {champion}"
     roll_out_registered(MODEL_NAME, Change("rollback", champion, target, this_run(), why), wait_seconds)
     if champion is not None:
         tag(MODEL_NAME, champion, {"decision": "rolled back", "reason": why})
-    return Completed(message=f"{MODEL_NAME} version {target} is champion and served: {why}")
+    outcome = f"{MODEL_NAME} version {target} is champion and served"
+    notify(outcome, f"Rolled back from version {champion}: {why}", return_state=True)
+    return Completed(message=f"{outcome}: {why}")

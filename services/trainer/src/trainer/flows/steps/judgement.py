@@ -15,9 +15,9 @@ from prefect.cache_policies import NO_CACHE
 from trainer.data import warehouse
 from trainer.data.errors import DataError
 from trainer.data.months import Month
-from trainer.data.source import Service, SourceName
+from trainer.data.source import SERVICES, SOURCES, Service, SourceName
 from trainer.flows.handover import Candidate, FeatureSet, Registered
-from trainer.flows.outside import connected_warehouse, registry, training_run
+from trainer.flows.outside import connected_warehouse, registry, settings, training_run
 from trainer.flows.plan import plan_judging
 from trainer.flows.retrying import RETRIES, unless
 from trainer.gate.judge import Contestant, judge
@@ -25,7 +25,7 @@ from trainer.gate.rendering import comparison_rows, markdown
 from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
-from trainer.registry.champion import CHAMPION, NoSuchVersion, Registry
+from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
 from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.judging import holdout_of
 
@@ -52,27 +52,41 @@ def gate(registered: Registered, candidate: Candidate, found: FeatureSet, terms:
 def gate_registered(
     model: str,
     version: str,
-    source: SourceName,
-    service: Service,
+    source: SourceName | None,
+    service: Service | None,
     holdout: str | None,
     terms: Terms,
     seed: int,
 ) -> Verdict:
-    """The same for a version that is registered already, on the newest month of the warehouse or a named one."""
+    """The same for a version that is registered already, on the newest month of the warehouse or a named one.
+
+    Args:
+        source, service: Of the month; None for those that the version was trained on.
+    """
     versions = registry(model)
+    learnt = versions.learnt_from(version)
+    chosen = source or _source_of(learnt), service or _service_of(learnt)
     with connected_warehouse() as connection:
-        plan = plan_judging(warehouse.available_months(connection, source, service), holdout)
-        judged = _clean(connection, source, service, plan.holdout)
-        training = _clean(connection, source, service, plan.before) if plan.before else None
+        plan = plan_judging(warehouse.available_months(connection, *chosen), holdout)
+        judged = _clean(connection, *chosen, plan.holdout)
+        training = _clean(connection, *chosen, plan.before) if plan.before else None
     notes = [] if plan.before else [f"no baselines: {plan.holdout.previous()} isn't in the warehouse"]
     with TemporaryDirectory() as folder:
         contender = load(versions.download(version, Path(folder)))
         verdict = _judged(versions, version, contender, training, judged, terms, seed, notes)
     champion = versions.learnt_from(verdict.champion).months if verdict.champion else []
-    verdict = without_seen(verdict, str(plan.holdout), versions.learnt_from(version).months, champion)
-    get_run_logger().info("judged on %s %s taxis, month %s", source, service, plan.holdout)
+    verdict = without_seen(verdict, str(plan.holdout), learnt.months, champion)
+    get_run_logger().info("judged on %s %s taxis, month %s", *chosen, plan.holdout)
     _publish(verdict)
     return verdict
+
+
+def _source_of(learnt: LearntFrom) -> SourceName:
+    return next((name for name in SOURCES if name == learnt.source), settings().source)
+
+
+def _service_of(learnt: LearntFrom) -> Service:
+    return next((name for name in SERVICES if name == learnt.service), "green")
 
 
 def _clean(connection: warehouse.Connection, source: SourceName, service: Service, month: Month) -> pa.Table:

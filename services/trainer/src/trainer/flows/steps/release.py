@@ -1,6 +1,7 @@
 """From a verdict to a version that every replica serves, or to a refusal."""
 
 import pyarrow.parquet as pq
+from contract import ContractError
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
@@ -35,7 +36,7 @@ def refuse(registered: Registered, verdict: Verdict) -> Decision:
     task_run_name="roll out",
     cache_policy=NO_CACHE,
     # what was refused is refused again; after anything else all is as before, and it can be tried once more
-    retry_condition_fn=unless(RolloutError),
+    retry_condition_fn=unless(RolloutError, ContractError),
     **RETRIES,
 )
 def roll_out(registered: Registered, verdict: Verdict, candidate: Candidate, found: FeatureSet) -> Decision:

@@ -11,6 +11,7 @@ from trainer.flows.outside import ledger, registry, replicas
 from trainer.gate.verdict import Verdict
 from trainer.registry.champion import CHAMPION
 from trainer.rollout.change import Change
+from trainer.rollout.errors import AlreadyChampion
 from trainer.rollout.proof import Proof
 from trainer.rollout.transaction import roll_out
 
@@ -18,8 +19,13 @@ from trainer.rollout.transaction import roll_out
 def serve(model: str, change: Change, proof: Proof, wait_seconds: float) -> None:
     """Carries a decision out, or leaves everything as it was; raises as ``transaction.roll_out`` does."""
     with ledger(model) as rollouts:
-        seconds = roll_out(change, proof, replicas, registry(model), rollouts, wait_seconds)
-    get_run_logger().info("version %s is served by all replicas; seconds: %s", change.to_version, seconds)
+        try:
+            seconds = roll_out(change, proof, replicas, registry(model), rollouts, wait_seconds)
+        except AlreadyChampion:
+            # an earlier try moved the alias and couldn't learn of it; what is wanted holds
+            get_run_logger().info("version %s is champion already", change.to_version)
+        else:
+            get_run_logger().info("version %s is served by all replicas; seconds: %s", change.to_version, seconds)
 
 
 def champion_beside(model: str, verdict: Verdict) -> str | None:

@@ -15,8 +15,16 @@ from trainer.rollout.change import Change
 from trainer.rollout.errors import AlreadyChampion, NothingToRollBackTo, RolloutError
 from trainer.rollout.proof import Proof
 
+UNLESS_FINAL = unless(RolloutError, ContractError, NoSuchVersion)
 
-@task(name="find version", task_run_name="find version", cache_policy=NO_CACHE, **RETRIES)
+
+@task(
+    name="find version",
+    task_run_name="find version",
+    cache_policy=NO_CACHE,
+    retry_condition_fn=UNLESS_FINAL,
+    **RETRIES,
+)
 def find_version(model: str, version: str | None, alias: str) -> str:
     """The named version, or the one that has the alias.
 
@@ -34,7 +42,13 @@ def find_version(model: str, version: str | None, alias: str) -> str:
     return found
 
 
-@task(name="find previous", task_run_name="find previous", cache_policy=NO_CACHE, **RETRIES)
+@task(
+    name="find previous",
+    task_run_name="find previous",
+    cache_policy=NO_CACHE,
+    retry_condition_fn=UNLESS_FINAL,
+    **RETRIES,
+)
 def find_previous(model: str, champion: str | None) -> str:
     """The version before, by the ledger.
 
@@ -53,7 +67,7 @@ def find_previous(model: str, champion: str | None) -> str:
     name="roll out",
     task_run_name="roll out version {change.to_version}",
     cache_policy=NO_CACHE,
-    retry_condition_fn=unless(RolloutError, ContractError, NoSuchVersion),
+    retry_condition_fn=UNLESS_FINAL,
     **RETRIES,
 )
 def roll_out_registered(model: str, change: Change, wait_seconds: float) -> None:
