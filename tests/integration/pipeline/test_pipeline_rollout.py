@@ -1,9 +1,12 @@
 """Promote, dry run, refusal, rollback and an alias moved by hand, as a person does them in the two UIs."""
 
+import subprocess
+import sys
 import time
 from typing import Any
 
 import pytest
+import requests
 from pipelines import MODEL, Pipeline
 from trainer.registry.champion import CHALLENGER, CHAMPION
 from trainer.rollout.change import Rollout
@@ -146,6 +149,32 @@ def test_an_alias_moved_by_hand_is_followed_and_told_of(pipeline: Pipeline, cham
     newest, before = history(pipeline)[:2]
     assert (before.change.from_version, before.change.to_version) == (champion, weaker)
     assert (newest.change.kind, newest.change.actor, newest.change.to_version) == ("by hand", BY_HAND, champion)
+
+
+def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: Pipeline) -> None:
+    crons = {}
+    for name in (PROMOTE, ROLLBACK, RECONCILE):
+        found = requests.get(f"{pipeline.stack.url('prefect-server')}/api/deployments/name/{name}", timeout=10).json()
+        crons[name] = [entry["schedule"]["cron"] for entry in found["schedules"]]
+
+    assert crons == {PROMOTE: [], ROLLBACK: [], RECONCILE: ["*/5 * * * *"]}
+
+
+def test_a_deployment_without_a_schedule_stays_as_an_operator_left_it(pipeline: Pipeline) -> None:
+    api = f"{pipeline.stack.url('prefect-server')}/api/deployments"
+    before = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
+    requests.patch(f"{api}/{before['id']}", json={"paused": True}, timeout=10).raise_for_status()
+    subprocess.run(
+        [sys.executable, "-m", "trainer", "deploy"],
+        env=dict(pipeline.stack.environment("deploy")),
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+    after = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
+    requests.patch(f"{api}/{before['id']}", json={"paused": False}, timeout=10).raise_for_status()
+
+    assert (after["id"], after["paused"], after["schedules"]) == (before["id"], True, [])
 
 
 def until_served(pipeline: Pipeline, version: str, within: float = 10) -> None:

@@ -13,7 +13,7 @@ from trainer.flows.actor import this_run
 from trainer.flows.failure import tell_of_failure
 from trainer.flows.steps.judgement import gate_registered
 from trainer.flows.steps.release import WAIT_SECONDS, notify
-from trainer.flows.steps.serve import champion_beside, numbers, promoted, tag
+from trainer.flows.steps.serve import champion_beside, numbers, promoted, tag, unless_champion_changes
 from trainer.flows.steps.versions import find_version, roll_out_registered
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
@@ -55,17 +55,25 @@ def promote(
         wait_seconds: For another rollout to end; 0 to be refused at once.
     """
     wanted = find_version(MODEL_NAME, version, alias)
-    verdict = gate_registered(MODEL_NAME, wanted, source, service, holdout, gate, seed)
+
+    def judged() -> Verdict:
+        return gate_registered(MODEL_NAME, wanted, source, service, holdout, gate, seed)
+
     if dry_run:
+        verdict = judged()
         outcome = "may be promoted" if verdict.promotes else "would be refused"
         return Completed(message=f"Dry run: {MODEL_NAME} version {wanted} {outcome}: {verdict.reason}")
+    return unless_champion_changes(lambda: _decide(wanted, judged(), force, reason, wait_seconds))
+
+
+def _decide(version: str, verdict: Verdict, force: bool, reason: str, wait_seconds: float) -> State[Any]:
     if not verdict.promotes and not force:
-        tag(MODEL_NAME, wanted, {"decision": "refused", "reason": verdict.reason})
-        return Failed(message=f"{MODEL_NAME} version {wanted} is refused: {verdict.reason}")
-    change = _change(wanted, verdict, reason)
+        tag(MODEL_NAME, version, {"decision": "refused", "reason": verdict.reason})
+        return Failed(message=f"{MODEL_NAME} version {version} is refused: {verdict.reason}")
+    change = _change(version, verdict, reason)
     roll_out_registered(MODEL_NAME, change, wait_seconds)
-    tag(MODEL_NAME, wanted, promoted(change))
-    outcome = f"{MODEL_NAME} version {wanted} is champion and served"
+    tag(MODEL_NAME, version, promoted(change))
+    outcome = f"{MODEL_NAME} version {version} is champion and served"
     notify(outcome, f"Promoted: {change.reason}", return_state=True)
     return Completed(message=f"{outcome}: {change.reason}")
 

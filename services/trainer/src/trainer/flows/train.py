@@ -17,7 +17,7 @@ from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.handover import FeatureSet
+from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
 from trainer.flows.ingest import ingest, newest_month
 from trainer.flows.outside import (
     connected_warehouse,
@@ -32,6 +32,7 @@ from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, refuse, roll_out
+from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
@@ -75,13 +76,17 @@ def train(
         candidate = train_model(run.id, found, boosting, seed)
         evaluation = evaluate(candidate, found)
         registered = register(candidate, found, evaluation)
-        verdict = judge(registered, candidate, found, gate, seed)
-        decision = roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
+        decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
+
+
+def _decide(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Decision:
+    verdict = judge(registered, candidate, found, terms, seed)
+    return roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
 
 
 def _plan(

@@ -14,7 +14,7 @@ class RolloutInProgress(RolloutError):
 
 
 class ChampionChanged(RolloutError):
-    """The alias isn't where it was when the rollout was decided: the decision was about another champion."""
+    """The alias isn't where it was when the rollout was decided: that was about another champion."""
 
     def __init__(self, decided: str | None, found: str | None) -> None:
         super().__init__(

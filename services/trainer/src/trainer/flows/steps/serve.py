@@ -1,8 +1,8 @@
 """A rollout on this deployment's replicas, registry and ledger: what the steps of train, promote and rollback share."""
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
 from mlflow.exceptions import MlflowException
 from prefect import get_run_logger
@@ -11,9 +11,11 @@ from trainer.flows.outside import ledger, registry, replicas
 from trainer.gate.verdict import Verdict
 from trainer.registry.champion import CHAMPION
 from trainer.rollout.change import Change
-from trainer.rollout.errors import AlreadyChampion
+from trainer.rollout.errors import AlreadyChampion, ChampionChanged
 from trainer.rollout.proof import Proof
 from trainer.rollout.transaction import roll_out
+
+Result = TypeVar("Result")
 
 
 def serve(model: str, change: Change, proof: Proof, wait_seconds: float) -> None:
@@ -26,6 +28,19 @@ def serve(model: str, change: Change, proof: Proof, wait_seconds: float) -> None
             get_run_logger().info("version %s is champion already", change.to_version)
         else:
             get_run_logger().info("version %s is served by all replicas; seconds: %s", change.to_version, seconds)
+
+
+def unless_champion_changes(decide: Callable[[], Result]) -> Result:
+    """Judges and rolls out; once more if another rollout, which was waited for, has changed the champion.
+
+    Raises:
+        ChampionChanged: it happened again.
+    """
+    try:
+        return decide()
+    except ChampionChanged as change:
+        get_run_logger().info("judged again: %s", change)
+        return decide()
 
 
 def champion_beside(model: str, verdict: Verdict) -> str | None:
