@@ -6,7 +6,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train predict test e2e bench lint help
+.PHONY: demo demo-down up down train predict history test e2e bench lint help
 export SOURCE DATA MONTHS HOLDOUT
 
 BIN := .venv/bin
@@ -37,6 +37,9 @@ train:  ## train on the stack that is up, and follow the run
 
 predict:  ## one prediction of the stack that is up
 	@$(CONSOLE) predict
+
+history:  ## what was served when, why and by whose decision, on the stack that is up
+	@$(CONSOLE) history
 
 test: $(INSTALLED)  ## unit and integration tests, the latter against real local processes
 	@$(BIN)/pytest tests/unit tests/integration $(PYTEST_ARGS)

@@ -64,6 +64,12 @@ class Pipeline:
         """The state of each task by its name."""
         return {task["name"]: task["state"]["name"] for task in self.runs.tasks(str(run["id"]))}
 
+    def artifact(self, key: str) -> str:
+        """The newest artifact of that key, as people see it in Prefect."""
+        answer = requests.get(f"{self.stack.url('prefect-server')}/api/artifacts/{key}/latest", timeout=10)
+        answer.raise_for_status()
+        return str(answer.json()["data"])
+
     def alias(self, name: str) -> str | None:
         aliases = self.mlflow.get_registered_model(MODEL).aliases
         return None if name not in aliases else str(aliases[name])

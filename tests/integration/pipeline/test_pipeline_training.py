@@ -28,7 +28,6 @@ STEPS = [
     "evaluate",
     "register",
     "gate",
-    "promote",
 ]
 
 
@@ -43,7 +42,7 @@ def test_a_first_training_is_ingested_registered_promoted_and_served(pipeline: P
     assert "is champion and served: first model" in first_training.run["state"]["message"]
     states = pipeline.states(first_training.run)
     assert set(states.values()) == {"Completed"}
-    assert {*STEPS, "extract 2021-01", "extract 2021-02", "reload", "verify", "notify"} <= set(states)
+    assert {*STEPS, "extract 2021-01", "extract 2021-02", "roll out", "notify"} <= set(states)
     assert pipeline.mlflow.get_model_version(MODEL, "1").tags["decision"] == "promoted"
 
 
@@ -112,7 +111,8 @@ def test_the_same_training_again_is_refused_and_takes_extraction_and_features_fr
     assert "is not surely below the champion's" in run["state"]["message"]
     states = pipeline.states(run)
     assert [states[name] for name in ("extract 2021-01", "extract 2021-02", "features")] == ["Cached"] * 3
-    assert "reload" not in states
+    assert "refuse" in states
+    assert "roll out" not in states
     assert pipeline.served() == pipeline.alias("champion") == before
     challenger = pipeline.alias("challenger")
     assert challenger is not None

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from trainer.gate.bootstrap import differences
 from trainer.gate.judge import Contestant, Holdout, judge
+from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
 
@@ -172,3 +173,15 @@ def test_the_interval_holds_the_true_difference_as_often_as_it_says() -> None:
         found = differences(other, {"it": noise}, confidence=0.9, resamples=300, seed=trial)["it"]
         held += found.low <= np.sqrt(1.09) - 1 <= found.high
     assert 0.84 <= held / 200 <= 0.96
+
+
+def test_a_month_that_the_candidate_has_learnt_from_judges_nothing() -> None:
+    world = World()
+    verdict = world.verdict(world.model("8"), world.model("7", error=2.0))
+    assert without_seen(verdict, "2021-02", ["2021-01"], []) == verdict
+
+    seen = without_seen(verdict, "2021-02", ["2021-01", "2021-02"], ["2021-02"])
+    assert not seen.promotes
+    assert "the candidate has learnt from 2021-02" in seen.reason
+    assert seen.notes == ["the champion has learnt from 2021-02, the month that judges"]
+    assert without_seen(verdict, "2021-02", [], ["2021-02"]).promotes

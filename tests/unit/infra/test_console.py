@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from console import dotenv
 from console.choices import BadChoice, Choices
+from console.history import show as show_history
 from console.terminal import Terminal
 from console.whereabouts import demo
 from embedded.ports import choose
@@ -115,6 +116,52 @@ def test_a_demo_whose_processes_have_gone_is_not_one_that_is_up(tmp_path: Path) 
     state = State(ports={"prefect-server": choose(), "mlflow": choose(), "serving": choose()})
     state.write(tmp_path)
     assert demo(tmp_path) is None
+
+
+def test_the_history_is_a_table_that_says_why() -> None:
+    rollouts = [
+        {
+            "id": 2,
+            "kind": "promote",
+            "from": "7",
+            "to": "8",
+            "actor": "flow run promote/otter",
+            "reason": "asked for",
+            "outcome": "failed",
+            "failure": "stage: damaged",
+            "begun_at": "2026-11-25T01:02:03+00:00",
+            "ended_at": "2026-11-25T01:02:05+00:00",
+            "seconds": 2.04,
+        },
+        {
+            "id": 1,
+            "kind": "by hand",
+            "from": None,
+            "to": "7",
+            "actor": "a" * 80,
+            "reason": "first",
+            "outcome": "under way",
+            "failure": None,
+            "begun_at": "2026-11-24T01:02:03+00:00",
+            "ended_at": None,
+            "seconds": None,
+        },
+    ]
+    stream = io.StringIO()
+    show_history(rollouts, Terminal(stream))
+    _, heading, head, newest, oldest = stream.getvalue().splitlines()
+
+    assert heading == "Rollouts, the newest first"
+    assert head.split() == ["begun", "kind", "version", "outcome", "seconds", "by", "why"]
+    assert re.search(r"promote +7 -> 8 +failed +2\.0 +flow run promote/otter +stage: damaged; asked for$", newest)
+    assert re.search(r"by hand +none -> 7 +under way +a{57}\.\.\. +first$", oldest)
+    assert head.index("why") == newest.index("stage:") == oldest.index("first")
+
+
+def test_a_stack_without_rollouts_says_so() -> None:
+    stream = io.StringIO()
+    show_history([], Terminal(stream))
+    assert "none yet" in stream.getvalue()
 
 
 def test_make_lists_every_target_that_it_has() -> None:

@@ -2,7 +2,8 @@
 
 import pytest
 from trainer.data.errors import NotAMonth
-from trainer.flows.plan import NoPlan, plan_months
+from trainer.data.months import Month
+from trainer.flows.plan import Judging, NoPlan, plan_judging, plan_months
 
 
 @pytest.mark.parametrize(
@@ -32,3 +33,27 @@ def test_a_plan_of_nothing_is_refused() -> None:
 def test_a_month_that_is_none_is_named() -> None:
     with pytest.raises(NotAMonth, match="2021-13"):
         plan_months("2021-13", None, last=2)
+
+
+JANUARY, FEBRUARY, APRIL = Month(2021, 1), Month(2021, 2), Month(2021, 4)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "holdout", "expected"),
+    [
+        ([JANUARY, FEBRUARY], None, Judging(FEBRUARY, JANUARY)),
+        ([JANUARY, FEBRUARY, APRIL], None, Judging(APRIL, None)),
+        ([JANUARY, FEBRUARY, APRIL], "2021-02", Judging(FEBRUARY, JANUARY)),
+        ([JANUARY], None, Judging(JANUARY, None)),
+    ],
+)
+def test_a_registered_version_is_judged_on_the_newest_month_unless_one_is_named(
+    loaded: list[Month], holdout: str | None, expected: Judging
+) -> None:
+    assert plan_judging(loaded, holdout) == expected
+
+
+@pytest.mark.parametrize(("loaded", "holdout"), [([], None), ([], "2021-02"), ([JANUARY], "2021-02")])
+def test_a_month_that_is_not_loaded_judges_nothing(loaded: list[Month], holdout: str | None) -> None:
+    with pytest.raises(NoPlan, match="run the flow ingest"):
+        plan_judging(loaded, holdout)

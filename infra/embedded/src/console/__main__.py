@@ -1,4 +1,4 @@
-"""``python -m console up|train|predict``: the Makefile's targets for a stack that is up, or is to be."""
+"""``python -m console up|train|predict|history``: the Makefile's targets for a stack that is up, or is to be."""
 
 import os
 import sys
@@ -8,6 +8,8 @@ from console import docker
 from console.choices import BadChoice, Choices
 from console.docker import DockerFailed
 from console.following import RunFailed, follow
+from console.history import read as read_history
+from console.history import show as show_history
 from console.prediction import ask, show
 from console.runs import TRAINING, Runs
 from console.terminal import Terminal
@@ -37,6 +39,11 @@ def predict(terminal: Terminal) -> None:
     show(ask(place.serving), place.serving, terminal)
 
 
+def history(terminal: Terminal) -> None:
+    """Shows what was served when, why and by whose decision."""
+    show_history(read_history(find().serving), terminal)
+
+
 def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
     if choices.folder is None or place.kind == "demo":
         return None
@@ -44,7 +51,7 @@ def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
     return GIVEN
 
 
-COMMANDS: dict[str, Callable[[Terminal], None]] = {"up": up, "train": train, "predict": predict}
+COMMANDS: dict[str, Callable[[Terminal], None]] = {"up": up, "train": train, "predict": predict, "history": history}
 
 
 def main() -> int:

@@ -44,10 +44,10 @@ class Settings(BaseSettings):
     """Where a person's browser finds MLflow: links in reports and notifications."""
 
     serving_url: str
-    """The model service."""
+    """The model service; each address that its host name has is a replica."""
 
     serving_reload_token: SecretStr = Field(validation_alias="SERVING_RELOAD_TOKEN")
-    """Bearer token of the service's ``/reload``."""
+    """Bearer token of the service's ``/reload`` and ``/rollout``."""
 
     notify_webhook_url: str = ""
     """Where results of training runs are posted; kept in Prefect as the block ``custom-webhook/training``."""

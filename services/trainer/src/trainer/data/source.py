@@ -4,12 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from trainer.data.months import Month
 
 SourceName = Literal["synthetic", "tlc"]
 Service = Literal["green", "yellow"]
+SOURCES: tuple[SourceName, ...] = get_args(SourceName)
+SERVICES: tuple[Service, ...] = get_args(Service)
 
 
 @dataclass(frozen=True, slots=True)

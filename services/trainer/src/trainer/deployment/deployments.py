@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import Flow
@@ -25,9 +26,11 @@ class Deployment:
     name: str
     entrypoint: str
     """File and function, from ``SOURCE``."""
-    cron: str
-    """In UTC."""
     description: str
+    cron: str | None = None
+    """In UTC; None for one that only people start."""
+    concurrency: int | ConcurrencyLimitConfig | None = 1
+    """Runs at the same time; None for any number. Those beyond wait, unless it says otherwise."""
 
     @property
     def full_name(self) -> str:
@@ -39,15 +42,39 @@ DEPLOYMENTS = (
         "ingest",
         "trips",
         "trainer/flows/ingest.py:ingest",
-        "0 3 * * *",
         "Loads the newest months of trips into the warehouse; months that it has are skipped.",
+        cron="0 3 * * *",
     ),
     Deployment(
         "train",
         "trip-duration",
         "trainer/flows/train.py:train",
-        "0 4 * * *",
         "Trains on the newest months, registers the model, and has the service take it if the gate lets it pass.",
+        cron="0 4 * * *",
+    ),
+    # the rollouts' own lock says whether a second one waits or is refused, as its parameter wants it
+    Deployment(
+        "promote",
+        "trip-duration",
+        "trainer/flows/promote.py:promote",
+        "Makes a registered version champion if the gate lets it pass; a dry run only shows what the gate says.",
+        concurrency=None,
+    ),
+    Deployment(
+        "rollback",
+        "trip-duration",
+        "trainer/flows/rollback.py:rollback",
+        "Has every replica serve the version before, or a named one, again.",
+        concurrency=None,
+    ),
+    Deployment(
+        "reconcile",
+        "trip-duration",
+        "trainer/flows/reconcile.py:reconcile",
+        "Brings the ledger to what the registry says: rollouts whose driver died, an alias that was moved by hand.",
+        cron="*/5 * * * *",
+        # while the worker is away runs fall due, of which one does the work of all
+        concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     ),
 )
 
@@ -67,8 +94,8 @@ def deploy(deployment: Deployment, prefect: SyncPrefectClient) -> None:
     flow.deploy(  # type: ignore[union-attr]
         deployment.name,
         work_pool_name=WORK_POOL,
-        schedules=[Cron(deployment.cron, slug="daily")] if before is None else None,
-        concurrency_limit=1,
+        schedules=[Cron(deployment.cron, slug="regular")] if deployment.cron and before is None else None,
+        concurrency_limit=deployment.concurrency,
         description=deployment.description,
         print_next_steps=False,
         ignore_warnings=True,

@@ -1,7 +1,7 @@
 """What flows reach outside themselves, built from the settings: the only place where flows read them."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -10,8 +10,10 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 from trainer.data.warehouse import Connection, connect
 from trainer.registry.champion import Registry
 from trainer.registry.runs import TrainingRun, client
+from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.notification import WEBHOOK_BLOCK
-from trainer.rollout.service import ModelService
+from trainer.rollout.replica import HttpReplica
+from trainer.rollout.replicas import find_replicas
 from trainer.settings import Settings
 
 
@@ -47,5 +49,12 @@ def notification_block() -> str | None:
     return settings().notify_block or (WEBHOOK_BLOCK if settings().notify_webhook_url else None)
 
 
-def model_service() -> ModelService:
-    return ModelService(settings().serving_url, settings().serving_reload_token.get_secret_value())
+@contextmanager
+def ledger(model: str) -> Iterator[PostgresLedger]:
+    """The ledger on a connection of its own: the lock of rollouts lasts no longer than that."""
+    with connected_warehouse() as connection:
+        yield PostgresLedger(connection, model)
+
+
+def replicas() -> list[HttpReplica]:
+    return find_replicas(settings().serving_url, settings().serving_reload_token.get_secret_value())

@@ -23,6 +23,31 @@ class Plan:
         return f"{first if first == last else f'{first}..{last}'} → {self.holdout}"
 
 
+@dataclass(frozen=True)
+class Judging:
+    """Months that judge a version which is registered already."""
+
+    holdout: Month
+    before: Month | None
+    """What baselines learn from; None if the warehouse doesn't have it."""
+
+
+def plan_judging(loaded: Sequence[Month], holdout: str | None) -> Judging:
+    """The newest of the loaded months judges, unless another is named.
+
+    Raises:
+        NoPlan: it isn't loaded, or none is.
+        NotAMonth: a text that is no month.
+    """
+    if not loaded:
+        raise NoPlan("the warehouse has no month to judge on; run the flow ingest")
+    judged_on = Month.parse(holdout) if holdout else max(loaded)
+    if judged_on not in loaded:
+        raise NoPlan(f"the warehouse doesn't have the holdout {judged_on}; run the flow ingest")
+    before = judged_on.previous()
+    return Judging(judged_on, before if before in loaded else None)
+
+
 def plan_months(months: str | None, holdout: str | None, last: int) -> Plan:
     """The months of a run.
 

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
 from prefect.artifacts import create_markdown_artifact
-from prefect.client.schemas.objects import FlowRun, State
-from prefect.flows import Flow
+from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
 
@@ -17,12 +16,12 @@ from trainer.data.retention import remove_older
 from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
-from trainer.flows.handover import Candidate, Decision, FeatureSet
+from trainer.flows.failure import tell_of_failure
+from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
 from trainer.flows.ingest import ingest, newest_month
 from trainer.flows.outside import (
     connected_warehouse,
     kept_folders,
-    notification_block,
     settings,
     start_training_run,
 )
@@ -32,22 +31,15 @@ from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
-from trainer.flows.steps.release import notify, promote, reload, restore, verify
+from trainer.flows.steps.release import notify, refuse, roll_out
+from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
-from trainer.rollout.notification import send
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
 DEFAULT_TERMS = Terms()
-
-
-def tell_of_failure(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
-    """Sends a notification of a run that failed or crashed, if one is configured."""
-    block = notification_block()
-    if block:
-        send(block, f"Flow {flow.name} failed: run {flow_run.name}", state.message or state.name or "no reason given")
 
 
 @flow(name="train", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
@@ -84,14 +76,17 @@ def train(
         candidate = train_model(run.id, found, boosting, seed)
         evaluation = evaluate(candidate, found)
         registered = register(candidate, found, evaluation)
-        decision = promote(registered, judge(registered, candidate, found, gate, seed))
-        if decision.promoted:
-            _roll_out(decision, candidate, found)
+        decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
+
+
+def _decide(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Decision:
+    verdict = judge(registered, candidate, found, terms, seed)
+    return roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
 
 
 def _plan(
@@ -157,13 +152,3 @@ def _logged(origin: SourceName, service: Service, plan: Plan, found: FeatureSet)
         run.end("FAILED")
         raise
     run.end("FINISHED")
-
-
-def _roll_out(decision: Decision, candidate: Candidate, found: FeatureSet) -> None:
-    """The service takes the new champion, or alias and service go back to what they were."""
-    try:
-        reload(decision.version)
-        verify(decision.version, candidate, found)
-    except Exception as error:
-        restore(MODEL_NAME, decision.version, decision.champion_before, str(error))
-        raise

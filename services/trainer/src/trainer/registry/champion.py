@@ -1,11 +1,10 @@
 """Which version is served: the alias ``champion`` of a registered model, the one source of truth."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow
-from contract.booster import LoadedModel, load
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
@@ -15,6 +14,23 @@ CHALLENGER = "challenger"
 
 # a missing alias is the first, a missing registered model the second
 NOT_THERE = {ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)}
+
+
+class NoSuchVersion(Exception):
+    """The registry doesn't have it."""
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(f"{model} has no version {version}")
+
+
+@dataclass(frozen=True)
+class LearntFrom:
+    """The data behind a version, as its training run noted it."""
+
+    source: str | None
+    service: str | None
+    months: Sequence[str]
+    """As ``2021-01``."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +56,6 @@ class Registry:
     def take_alias(self, alias: str) -> None:
         self.mlflow.delete_registered_model_alias(self.model, alias)
 
-    def restore_champion(self, version: str | None) -> None:
-        """Puts the alias back to what it was, None meaning nowhere."""
-        if version is None:
-            self.take_alias(CHAMPION)
-        else:
-            self.give_alias(CHAMPION, version)
-
     def tags(self, version: str) -> dict[str, str]:
         return dict(self.mlflow.get_model_version(self.model, version).tags)
 
@@ -54,11 +63,31 @@ class Registry:
         for name, value in tags.items():
             self.mlflow.set_model_version_tag(self.model, version, name, value)
 
-    def download(self, version: str, into: Path) -> LoadedModel:
-        """Fetches and loads a version's bundle.
+    def download(self, version: str, into: Path) -> Path:
+        """Fetches a version's bundle; its folder.
 
         Raises:
-            ContractError: it isn't one, or isn't whole.
+            NoSuchVersion: it was never registered, or has been deleted.
         """
-        folder = mlflow.artifacts.download_artifacts(f"models:/{self.model}/{version}", dst_path=str(into))
-        return load(Path(folder))
+        try:
+            return Path(mlflow.artifacts.download_artifacts(f"models:/{self.model}/{version}", dst_path=str(into)))
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                raise NoSuchVersion(self.model, version) from error
+            raise
+
+    def learnt_from(self, version: str) -> LearntFrom:
+        """What the version's training run says of its data; nothing of a version without such a run.
+
+        Raises:
+            NoSuchVersion: as ``download``.
+        """
+        try:
+            run_id = self.mlflow.get_model_version(self.model, version).run_id
+            tags = self.mlflow.get_run(run_id).data.tags if run_id else {}
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                raise NoSuchVersion(self.model, version) from error
+            raise
+        months = [month for month in tags.get("months", "").split(",") if month]
+        return LearntFrom(tags.get("source"), tags.get("service"), months)

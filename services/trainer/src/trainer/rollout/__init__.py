@@ -1,1 +1,1 @@
-"""Has the running service take a version, and proves that it did."""
+"""A promotion as a transaction: all replicas serve a version, the alias names it and the ledger tells, or none does."""

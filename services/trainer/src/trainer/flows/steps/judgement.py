@@ -1,5 +1,6 @@
 """The gate, as a step: the candidate beside the champion, the baselines and every slice."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,14 +12,21 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from trainer.data import warehouse
+from trainer.data.errors import DataError
+from trainer.data.months import Month
+from trainer.data.source import SERVICES, SOURCES, Service, SourceName
 from trainer.flows.handover import Candidate, FeatureSet, Registered
-from trainer.flows.outside import registry, training_run
-from trainer.flows.retrying import RETRIES
+from trainer.flows.outside import connected_warehouse, registry, settings, training_run
+from trainer.flows.plan import plan_judging
+from trainer.flows.retrying import RETRIES, unless
 from trainer.gate.judge import Contestant, judge
 from trainer.gate.rendering import comparison_rows, markdown
+from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
-from trainer.registry.champion import CHAMPION, Registry
+from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
+from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.judging import holdout_of
 
 
@@ -26,12 +34,78 @@ from trainer.usecases.trips.judging import holdout_of
 def gate(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Verdict:
     """Both models, each out of its bundle and through its own contract, on rows that neither has seen."""
     training, judged = pq.read_table(found.trips.training.path), pq.read_table(found.trips.holdout.path)
-    champion, notes = _champion(registry(registered.model), judged)
-    contestant = _contestant(registered.version, load(candidate.bundle), judged)
-    verdict = judge(holdout_of(training, judged), contestant, champion, terms, seed, notes)
-    _publish(verdict, candidate)
-    get_run_logger().info("version %s %s: %s", registered.version, _outcome(verdict), verdict.reason)
+    verdict = _judged(
+        registry(registered.model), registered.version, load(candidate.bundle), training, judged, terms, seed, []
+    )
+    _publish(verdict)
+    _log(verdict, candidate)
     return verdict
+
+
+@task(
+    name="gate",
+    task_run_name="gate version {version}",
+    cache_policy=NO_CACHE,
+    retry_condition_fn=unless(DataError, ContractError, NoSuchVersion),
+    **RETRIES,
+)
+def gate_registered(
+    model: str,
+    version: str,
+    source: SourceName | None,
+    service: Service | None,
+    holdout: str | None,
+    terms: Terms,
+    seed: int,
+) -> Verdict:
+    """The same for a version that is registered already, on the newest month of the warehouse or a named one.
+
+    Args:
+        source, service: Of the month; None for those that the version was trained on.
+    """
+    versions = registry(model)
+    learnt = versions.learnt_from(version)
+    chosen = source or _source_of(learnt), service or _service_of(learnt)
+    with connected_warehouse() as connection:
+        plan = plan_judging(warehouse.available_months(connection, *chosen), holdout)
+        judged = _clean(connection, *chosen, plan.holdout)
+        training = _clean(connection, *chosen, plan.before) if plan.before else None
+    notes = [] if plan.before else [f"no baselines: {plan.holdout.previous()} isn't in the warehouse"]
+    with TemporaryDirectory() as folder:
+        contender = load(versions.download(version, Path(folder)))
+        verdict = _judged(versions, version, contender, training, judged, terms, seed, notes)
+    champion = versions.learnt_from(verdict.champion).months if verdict.champion else []
+    verdict = without_seen(verdict, str(plan.holdout), learnt.months, champion)
+    get_run_logger().info("judged on %s %s taxis, month %s", *chosen, plan.holdout)
+    _publish(verdict)
+    return verdict
+
+
+def _source_of(learnt: LearntFrom) -> SourceName:
+    return next((name for name in SOURCES if name == learnt.source), settings().source)
+
+
+def _service_of(learnt: LearntFrom) -> Service:
+    return next((name for name in SERVICES if name == learnt.service), "green")
+
+
+def _clean(connection: warehouse.Connection, source: SourceName, service: Service, month: Month) -> pa.Table:
+    return clean(warehouse.extract(connection, source, service, [month]))[0]
+
+
+def _judged(
+    versions: Registry,
+    version: str,
+    contender: LoadedModel,
+    training: pa.Table | None,
+    judged: pa.Table,
+    terms: Terms,
+    seed: int,
+    notes: Sequence[str],
+) -> Verdict:
+    champion, said = _champion(versions, judged)
+    contestant = _contestant(version, contender, judged)
+    return judge(holdout_of(training, judged), contestant, champion, terms, seed, [*notes, *said])
 
 
 def _champion(versions: Registry, judged: pa.Table) -> tuple[Contestant | None, list[str]]:
@@ -41,7 +115,7 @@ def _champion(versions: Registry, judged: pa.Table) -> tuple[Contestant | None, 
         return None, []
     with TemporaryDirectory() as folder:
         try:
-            return _contestant(version, versions.download(version, Path(folder)), judged), []
+            return _contestant(version, load(versions.download(version, Path(folder))), judged), []
         except ContractError as error:
             return None, [f"the champion, version {version}, can't be used: {error}"]
 
@@ -51,14 +125,19 @@ def _contestant(version: str, model: LoadedModel, judged: pa.Table) -> Contestan
     return Contestant(version, model.predict(model.contract.matrix(judged)))
 
 
-def _publish(verdict: Verdict, candidate: Candidate) -> None:
-    """To Prefect's artifacts and to the run in MLflow."""
-    text = markdown(verdict)
-    create_markdown_artifact(text, key="gate", description=f"Version {verdict.candidate} {_outcome(verdict)}")
+def _publish(verdict: Verdict) -> None:
+    """To Prefect's artifacts and the run's log."""
+    outcome = f"Version {verdict.candidate} {'may be promoted' if verdict.promotes else 'is refused'}"
+    create_markdown_artifact(markdown(verdict), key="gate", description=outcome)
     create_table_artifact(comparison_rows(verdict), key="gate-comparisons", description="What it must beat")
+    get_run_logger().info("%s: %s", outcome, verdict.reason)
+
+
+def _log(verdict: Verdict, candidate: Candidate) -> None:
+    """To the run in MLflow."""
     run = training_run(candidate.run_id)
     with TemporaryDirectory() as folder:
-        (Path(folder) / "verdict.md").write_text(text)
+        (Path(folder) / "verdict.md").write_text(markdown(verdict))
         (Path(folder) / "verdict.json").write_text(verdict.model_dump_json(indent=1))
         run.log_files(Path(folder), "gate")
     run.log_metrics({f"gate_rmse_of_{_name(found.against)}": found.rmse for found in verdict.comparisons})
@@ -67,7 +146,3 @@ def _publish(verdict: Verdict, candidate: Candidate) -> None:
 def _name(against: str) -> str:
     """As a metric's name may be."""
     return "".join(letter if letter.isalnum() else "_" for letter in against)
-
-
-def _outcome(verdict: Verdict) -> str:
-    return "may be promoted" if verdict.promotes else "is refused"

@@ -1,79 +1,60 @@
-"""From a registered version to one that is served, or to a refusal."""
+"""From a verdict to a version that every replica serves, or to a refusal."""
 
 import pyarrow.parquet as pq
-from contract.booster import load
-from contract.golden import requests_of
+from contract import ContractError
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from trainer.flows.actor import this_run
 from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
-from trainer.flows.outside import model_service, notification_block, registry
+from trainer.flows.outside import notification_block, registry
 from trainer.flows.retrying import RETRIES, unless
+from trainer.flows.steps.serve import champion_beside, numbers, promoted, serve, tag
 from trainer.gate.verdict import Verdict
-from trainer.registry.champion import CHALLENGER, CHAMPION
+from trainer.registry.champion import CHALLENGER
+from trainer.rollout.change import Change
+from trainer.rollout.errors import RolloutError
 from trainer.rollout.notification import send
-from trainer.rollout.service import NotServed, ReloadRefused
+from trainer.rollout.proof import Proof
 
-VERIFIED_ROWS = 100
+WAIT_SECONDS = 600
+"""For another rollout to end: longer than one lasts."""
 
-UNLESS_REFUSED = unless(ReloadRefused, NotServed)
 
-
-@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, **RETRIES)
-def promote(registered: Registered, verdict: Verdict) -> Decision:
-    """Champion if the gate lets it pass; challenger otherwise."""
+@task(name="refuse", task_run_name="refuse", cache_policy=NO_CACHE, **RETRIES)
+def refuse(registered: Registered, verdict: Verdict) -> Decision:
+    """The version stays registered, as challenger, with the reason as tags."""
     versions = registry(registered.model)
-    before = versions.version_of(CHAMPION)
-    if before == registered.version:  # an earlier try moved the alias and didn't live to say so
-        before = versions.tags(before)["champion_before"] or None
-    else:
-        decision = "promoted" if verdict.promotes else "refused"
-        tags = {"decision": decision, "reason": verdict.reason, "champion_before": before or ""}
-        versions.tag(registered.version, tags)
-        versions.give_alias(CHAMPION if verdict.promotes else CHALLENGER, registered.version)
-    return Decision(
-        version=registered.version, promoted=verdict.promotes, champion_before=before, reason=verdict.reason
-    )
+    tags = {"decision": "refused", "reason": verdict.reason, "champion_before": verdict.champion or ""}
+    versions.tag(registered.version, tags)
+    versions.give_alias(CHALLENGER, registered.version)
+    return _decision(registered.version, verdict)
 
 
 @task(
-    name="reload",
-    task_run_name="reload",
+    name="roll out",
+    task_run_name="roll out",
     cache_policy=NO_CACHE,
-    retry_condition_fn=UNLESS_REFUSED,
+    # what was refused is refused again; after anything else all is as before, and it can be tried once more
+    retry_condition_fn=unless(RolloutError, ContractError),
     **RETRIES,
 )
-def reload(version: str) -> None:
-    """Has every worker of the service swap to the version."""
-    answer = model_service().reload(version)
-    get_run_logger().info("service: %(from)s to %(to)s, generation %(generation)s", answer)
+def roll_out(registered: Registered, verdict: Verdict, candidate: Candidate, found: FeatureSet) -> Decision:
+    """Every replica serves the version and the alias names it, or all stays as it was."""
+    proof = Proof.of(registered.version, candidate.bundle, pq.read_table(found.trips.holdout.path))
+    champion = champion_beside(registered.model, verdict)
+    change = Change("train", champion, registered.version, this_run(), verdict.reason, numbers(verdict))
+    try:
+        serve(registered.model, change, proof, WAIT_SECONDS)
+    except Exception as error:
+        tag(registered.model, registered.version, {"decision": "taken back", "reason": str(error)})
+        raise
+    tag(registered.model, registered.version, promoted(change))
+    return _decision(registered.version, verdict)
 
 
-@task(
-    name="verify",
-    task_run_name="verify",
-    cache_policy=NO_CACHE,
-    retry_condition_fn=UNLESS_REFUSED,
-    **RETRIES,
-)
-def verify(version: str, candidate: Candidate, found: FeatureSet) -> None:
-    """Proves that the service answers what the bundle computes offline."""
-    bundle = load(candidate.bundle)
-    rows = pq.read_table(found.trips.holdout.path).slice(0, VERIFIED_ROWS)
-    offline = bundle.predict(bundle.contract.matrix(rows))
-    model_service().verify(version, requests_of(bundle.contract, rows), [float(value) for value in offline])
-    get_run_logger().info("service answers %s rows as computed offline", rows.num_rows)
-
-
-@task(name="restore", task_run_name="restore", cache_policy=NO_CACHE, **RETRIES)
-def restore(model: str, version: str, champion_before: str | None, reason: str) -> None:
-    """Puts alias and service back to what they were before the roll-out of ``version`` failed."""
-    versions = registry(model)
-    versions.restore_champion(champion_before)
-    versions.tag(version, {"decision": "taken back", "reason": reason})
-    get_run_logger().warning("alias champion restored to %s", champion_before)
-    if champion_before is not None:
-        model_service().reload(champion_before)
+def _decision(version: str, verdict: Verdict) -> Decision:
+    return Decision(version=version, promoted=verdict.promotes, champion_before=verdict.champion, reason=verdict.reason)
 
 
 # a block that isn't there won't be in a moment

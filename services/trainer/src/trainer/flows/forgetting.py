@@ -1,0 +1,33 @@
+"""Runs that nobody will ask about don't fill Prefect's lists and database."""
+
+from datetime import UTC, datetime, timedelta
+
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterName,
+    FlowRunFilter,
+    FlowRunFilterEndTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import StateType
+
+AT_ONCE = 200
+"""What Prefect gives in one answer; the rest is for the next time."""
+
+
+def forget_runs(flow: str, age: timedelta) -> int:
+    """Deletes runs of a flow that ended well, or were cancelled, so long ago; how many. Failed ones stay."""
+    with get_client(sync_client=True) as prefect:
+        old = prefect.read_flow_runs(
+            flow_filter=FlowFilter(name=FlowFilterName(any_=[flow])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.COMPLETED, StateType.CANCELLED])),
+                end_time=FlowRunFilterEndTime(before_=datetime.now(UTC) - age),
+            ),
+            limit=AT_ONCE,
+        )
+        for run in old:
+            prefect.delete_flow_run(run.id)
+    return len(old)

@@ -1,0 +1,184 @@
+"""Promote, dry run, refusal, rollback and an alias moved by hand, as a person does them in the two UIs."""
+
+import subprocess
+import sys
+import time
+from typing import Any
+
+import pytest
+import requests
+from pipelines import MODEL, Pipeline
+from trainer.registry.champion import CHALLENGER, CHAMPION
+from trainer.rollout.change import Rollout
+from trainer.rollout.ledger import PostgresLedger
+from trainer.rollout.lock import exclusive
+from trainer.rollout.reconciliation import BY_HAND
+
+PROMOTE, ROLLBACK, RECONCILE = (f"{flow}/{MODEL}" for flow in ("promote", "rollback", "reconcile"))
+
+
+def history(pipeline: Pipeline) -> list[Rollout]:
+    with pipeline.warehouse() as connection:
+        return PostgresLedger(connection, MODEL).history()
+
+
+def completed(pipeline: Pipeline, deployment: str, **parameters: object) -> str:
+    """What a run that must complete says."""
+    run = pipeline.run(deployment, parameters)
+    assert run["state"]["type"] == "COMPLETED", pipeline.runs.log(run["id"])
+    return str(run["state"]["message"])
+
+
+def failed(pipeline: Pipeline, deployment: str, **parameters: object) -> str:
+    """What a run that must fail says."""
+    run = pipeline.run(deployment, parameters)
+    assert run["state"]["type"] == "FAILED", pipeline.runs.log(run["id"])
+    return str(run["state"]["message"])
+
+
+def assert_served(pipeline: Pipeline, version: str) -> None:
+    """Alias, every worker and the ledger say the same, and nothing is left of a rollout."""
+    found = pipeline.get("/model")
+    assert found["version"] == pipeline.alias(CHAMPION) == version
+    assert {str(worker["version"]) for worker in found["workers"]} == {version}
+    assert found["lease"] is None
+    assert next(row.change.to_version for row in history(pipeline) if row.outcome == "done") == version
+    assert not [row for row in history(pipeline) if row.outcome == "under way"]
+
+
+@pytest.fixture(scope="module")
+def weaker(pipeline: Pipeline, first_training: object) -> str:
+    """A version that the gate has refused."""
+    pipeline.train(boosting={"max_rounds": 3})
+    found = pipeline.alias(CHALLENGER)
+    assert found is not None
+    return found
+
+
+def test_a_training_leaves_its_row_with_numbers_and_times(pipeline: Pipeline, champion: str) -> None:
+    first = history(pipeline)[-1]
+
+    assert (first.change.kind, first.change.from_version, first.outcome) == ("train", None, "done")
+    assert first.change.actor.startswith("flow run train/")
+    assert first.change.gate is not None
+    assert first.change.gate["rmse"] > 0
+    assert {"stage", "swap", "verify", "alias", "fulfil"} == set(first.steps)
+    assert_served(pipeline, champion)
+
+
+def test_a_dry_run_shows_the_verdict_and_changes_nothing(pipeline: Pipeline, champion: str, weaker: str) -> None:
+    before = history(pipeline)
+    said = completed(pipeline, PROMOTE, version=weaker, dry_run=True)
+
+    assert f"version {weaker} would be refused" in said
+    assert "champion" in said
+    assert history(pipeline) == before
+    assert_served(pipeline, champion)
+    shown = pipeline.artifact("gate")
+    assert f"# Version {weaker} is refused" in shown
+
+
+def test_a_refused_challenger_fails_the_run_with_the_reason(pipeline: Pipeline, champion: str, weaker: str) -> None:
+    before = history(pipeline)
+    said = failed(pipeline, PROMOTE)
+
+    assert f"version {weaker} is refused" in said
+    assert "is not surely below the champion's" in said
+    assert history(pipeline) == before
+    assert_served(pipeline, champion)
+    assert pipeline.mlflow.get_model_version(MODEL, weaker).tags["decision"] == "refused"
+
+
+def test_forced_then_rolled_back_then_promoted_by_the_gate(pipeline: Pipeline, champion: str, weaker: str) -> None:
+    completed(pipeline, PROMOTE, version=weaker, force=True, reason="a drill")
+    assert_served(pipeline, weaker)
+    newest = history(pipeline)[0]
+    assert (newest.change.kind, newest.change.from_version) == ("promote", champion)
+    assert newest.change.reason.startswith("a drill (forced although the gate refuses it: ")
+
+    said = completed(pipeline, ROLLBACK, reason="the drill is over")
+    assert said == f"{MODEL} version {champion} is champion and served: the drill is over"
+    assert_served(pipeline, champion)
+    newest = history(pipeline)[0]
+    assert (newest.change.kind, newest.change.from_version, newest.change.to_version) == ("rollback", weaker, champion)
+    assert pipeline.mlflow.get_model_version(MODEL, weaker).tags["decision"] == "rolled back"
+
+    completed(pipeline, ROLLBACK, version=weaker)
+    said = completed(pipeline, PROMOTE, version=champion)
+    assert "beats the champion's" in said
+    assert_served(pipeline, champion)
+
+
+@pytest.mark.parametrize(
+    ("deployment", "parameters", "said"),
+    [
+        (PROMOTE, {"version": "999"}, "has no version 999"),
+        (PROMOTE, {"alias": "nobody"}, "with the alias nobody"),
+        (PROMOTE, {"alias": "champion"}, "is champion already"),
+        (PROMOTE, {"holdout": "1999-01"}, "doesn't have the holdout 1999-01"),
+        (ROLLBACK, {"version": "999"}, "has no version 999"),
+    ],
+)
+def test_what_can_t_be_done_is_said(
+    pipeline: Pipeline, weaker: str, champion: str, deployment: str, parameters: dict[str, Any], said: str
+) -> None:
+    before = history(pipeline)
+
+    assert said in failed(pipeline, deployment, **parameters)
+    assert history(pipeline) == before
+    assert_served(pipeline, champion)
+
+
+def test_a_rollout_that_may_not_wait_is_refused_while_another_is_under_way(
+    pipeline: Pipeline, champion: str, weaker: str
+) -> None:
+    with pipeline.warehouse() as connection, exclusive(connection, MODEL, 0):
+        said = failed(pipeline, ROLLBACK, version=weaker, wait_seconds=0)
+
+    assert f"another rollout of {MODEL} is under way" in said
+    assert_served(pipeline, champion)
+
+
+def test_an_alias_moved_by_hand_is_followed_and_told_of(pipeline: Pipeline, champion: str, weaker: str) -> None:
+    for version in (weaker, champion):
+        pipeline.mlflow.set_registered_model_alias(MODEL, CHAMPION, version)
+        until_served(pipeline, version)
+        completed(pipeline, RECONCILE)
+        assert_served(pipeline, version)
+
+    newest, before = history(pipeline)[:2]
+    assert (before.change.from_version, before.change.to_version) == (champion, weaker)
+    assert (newest.change.kind, newest.change.actor, newest.change.to_version) == ("by hand", BY_HAND, champion)
+
+
+def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: Pipeline) -> None:
+    crons = {}
+    for name in (PROMOTE, ROLLBACK, RECONCILE):
+        found = requests.get(f"{pipeline.stack.url('prefect-server')}/api/deployments/name/{name}", timeout=10).json()
+        crons[name] = [entry["schedule"]["cron"] for entry in found["schedules"]]
+
+    assert crons == {PROMOTE: [], ROLLBACK: [], RECONCILE: ["*/5 * * * *"]}
+
+
+def test_a_deployment_without_a_schedule_stays_as_an_operator_left_it(pipeline: Pipeline) -> None:
+    api = f"{pipeline.stack.url('prefect-server')}/api/deployments"
+    before = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
+    requests.patch(f"{api}/{before['id']}", json={"paused": True}, timeout=10).raise_for_status()
+    subprocess.run(
+        [sys.executable, "-m", "trainer", "deploy"],
+        env=dict(pipeline.stack.environment("deploy")),
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+    after = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
+    requests.patch(f"{api}/{before['id']}", json={"paused": False}, timeout=10).raise_for_status()
+
+    assert (after["id"], after["paused"], after["schedules"]) == (before["id"], True, [])
+
+
+def until_served(pipeline: Pipeline, version: str, within: float = 10) -> None:
+    deadline = time.monotonic() + within
+    while pipeline.served() != version:
+        assert time.monotonic() < deadline, f"version {version} isn't served after {within} s"
+        time.sleep(0.1)

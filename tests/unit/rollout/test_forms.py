@@ -1,0 +1,53 @@
+"""Promote and rollback are forms that people who don't code fill in."""
+
+from typing import Any
+
+import pytest
+from prefect.exceptions import ParameterTypeError
+from prefect.flows import Flow
+from trainer.deployment.deployments import DEPLOYMENTS, SOURCE
+from trainer.flows.promote import promote
+from trainer.flows.reconcile import reconcile
+from trainer.flows.rollback import rollback
+
+
+@pytest.mark.parametrize("flow", [promote, rollback])
+def test_every_parameter_is_explained_and_none_has_to_be_given(flow: Flow[..., Any]) -> None:
+    schema = flow.parameters.model_dump()
+
+    assert schema["required"] == []
+    assert all(each.get("description") for each in schema["properties"].values())
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "named"),
+    [
+        (promote, {"version": "0"}, "version"),
+        (promote, {"version": "eight"}, "version"),
+        (promote, {"holdout": "2021-13"}, "holdout"),
+        (promote, {"wait_seconds": -1}, "wait_seconds"),
+        (rollback, {"version": "v3"}, "version"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_before_anything_runs(
+    flow: Flow[..., Any], parameters: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(ParameterTypeError, match=named):
+        flow.validate_parameters(parameters)
+
+
+def test_only_people_start_promotions_and_rollbacks() -> None:
+    schedules = {deployment.full_name: deployment.cron for deployment in DEPLOYMENTS}
+
+    assert schedules["promote/trip-duration"] is None
+    assert schedules["rollback/trip-duration"] is None
+    assert schedules["reconcile/trip-duration"] == "*/5 * * * *"
+
+
+def test_each_deployment_names_a_flow_that_is_there() -> None:
+    named = {deployment.flow: deployment.entrypoint for deployment in DEPLOYMENTS}
+
+    for flow in (promote, rollback, reconcile):
+        file, _, function = named[flow.name].partition(":")
+        assert (SOURCE / file).is_file()
+        assert function == flow.fn.__name__
