@@ -2,12 +2,13 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from typing import Any
 
 import pytest
-from console.following import follow
+from console import history
+from console.following import RunFailed, follow
 from console.prediction import ask
 from console.runs import TRAINING
 from console.terminal import Terminal
@@ -125,6 +126,65 @@ def test_an_alias_that_is_moved_in_the_registry_is_followed_within_ten_seconds(
     for version in ("1", "2"):
         move_champion(trained, version)
         wait_until(lambda: served_version(trained), version.__eq__, seconds=10)
+
+
+def rollouts(stack: Any) -> list[dict[str, Any]]:
+    """The ledger, the newest first."""
+    found: list[dict[str, Any]] = call(f"{stack.url('serving')}/model/history")["rollouts"]
+    return found
+
+
+def ended(stack: Any, deployment: str, **parameters: Any) -> dict[str, Any]:
+    """The state in which a run of a deployment ended, however that was."""
+    run = stack.runs.start(deployment, parameters)
+    with suppress(RunFailed):
+        follow(stack.runs, run, Terminal())
+    state: dict[str, Any] = stack.runs.read(run)["state"]
+    return state
+
+
+def test_a_candidate_that_the_gate_refuses_is_not_served(trained: Any) -> None:
+    before = served_version(trained)
+    state = ended(trained, TRAINING, months="2021-01", holdout="2021-02", boosting={"max_rounds": 3})
+    assert state["type"] == "COMPLETED"
+    assert "version 3 was not promoted" in state["message"]
+    assert served_version(trained) == before == rollouts(trained)[0]["to"]
+    state = ended(trained, "promote/trip-duration")  # of the challenger
+    assert state["type"] == "FAILED"
+    assert "version 3 is refused" in state["message"]
+    assert served_version(trained) == before
+
+
+def test_a_promotion_against_the_gate_and_its_rollback_are_in_the_ledger(trained: Any) -> None:
+    before = served_version(trained)
+    assert ended(trained, "promote/trip-duration", force=True, reason="a drill")["type"] == "COMPLETED"
+    assert served_version(trained) == "3"
+    assert ended(trained, "rollback/trip-duration", reason="it is over")["type"] == "COMPLETED"
+    assert served_version(trained) == before
+    back, there = rollouts(trained)[:2]
+    assert [(row["kind"], row["from"], row["to"], row["outcome"]) for row in (there, back)] == [
+        ("promote", before, "3", "done"),
+        ("rollback", "3", before, "done"),
+    ]
+    assert there["reason"].startswith("a drill (forced although the gate refuses it")
+
+
+def test_an_alias_that_is_moved_by_hand_gets_its_row(trained: Any, wait_until: WaitUntil) -> None:
+    for before, version in (("2", "1"), ("1", "2")):
+        move_champion(trained, version)
+        wait_until(lambda: served_version(trained), version.__eq__, seconds=10)
+        assert ended(trained, "reconcile/trip-duration")["type"] == "COMPLETED"
+        newest = rollouts(trained)[0]
+        assert (newest["kind"], newest["actor"]) == ("by hand", "by hand in the registry")
+        assert (newest["from"], newest["to"], newest["outcome"]) == (before, version, "done")
+
+
+def test_the_history_is_shown_as_a_table(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    history.show(history.read(trained.url("serving")), Terminal())
+    lines = capsys.readouterr().out.splitlines()
+    kinds = [kind for line in lines for kind in ("train", "promote", "rollback", "by hand") if f"  {kind}  " in line]
+    assert kinds == ["by hand", "by hand", "rollback", "promote", "train", "train"]
+    assert any("it is over" in line for line in lines)
 
 
 def test_a_reload_with_a_wrong_token_is_refused(trained: Any) -> None:

@@ -15,6 +15,7 @@ from serving import logs
 from serving.batch.address import BATCH_SOCKET, listen
 from serving.files import lock
 from serving.settings import Settings
+from serving.state import STATE, StateFile
 from serving.supervisor import Kind, Supervisor
 
 log = logging.getLogger("serving")
@@ -30,6 +31,8 @@ def main() -> int:
         if not free:
             log.error("the store %s is another service's", store)
             return 1
+        # the rollout that it was part of has failed
+        StateFile(store / STATE).end_lease()
         # always a new one: what a killed service left must not be counted or believed
         run_dir = Path(tempfile.mkdtemp(prefix="serving-", dir=settings.run_dir))
         try:

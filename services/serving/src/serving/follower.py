@@ -50,12 +50,13 @@ class Follower:
     async def poll(self) -> None:
         """Looks once where the alias points and acts if that is news."""
         try:
-            await self._expire()
             await self._follow(await asyncio.to_thread(self._registry.champion))
         except RegistryUnreachable as error:
+            await self._expire()
             self._metrics.poll_failures.inc()
             self._note(Note(reason=str(error), refused=self._notes.read().refused))
         except NoChampion as error:
+            await self._expire()
             self._accept(Note(reason=str(error)))
         except Exception:
             # whatever it was, the next poll may do better, and a replica that stopped following would say nothing
@@ -73,7 +74,10 @@ class Follower:
     async def _follow(self, champion: ModelVersion) -> None:
         state = self._state.read()
         if state.lease is not None and champion.key != state.entry:
-            return  # a rollout is under way: it moves the alias last
+            await self._expire()
+            state = self._state.read()
+            if state.lease is not None:
+                return  # a rollout is under way: it moves the alias last
         if champion.key == self._refused_key and time.monotonic() < self._retry_at:
             return
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from serving.notes import NoteFile
 from serving.peers import Peers
-from serving.state import StateFile
+from serving.state import STATE, StateFile
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Replica:
     def of(cls, run_dir: Path, store: Path) -> "Replica":
         return cls(
             peers=Peers(run_dir),
-            state=StateFile(store / "state.json"),
+            state=StateFile(store / STATE),
             notes=NoteFile(run_dir / "note.json"),
             swap_lock=run_dir / "swap.lock",
             follow_lock=run_dir / "follow.lock",

@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from serving.errors import StoreFailed
 from serving.files import write_durably
 
+STATE = "state.json"
+"""In the model's folder of the store."""
+
 
 class Lease(BaseModel):
     """A version that is served for as long as a rollout renews it, and what was served before."""
@@ -88,6 +91,12 @@ class StateFile:
             return State.model_validate_json(self._path.read_bytes())
         except (FileNotFoundError, ValidationError):
             return State()
+
+    def end_lease(self) -> None:
+        """The time of a lease, if there is one, is over. Raises StoreFailed."""
+        state = self.read()
+        if state.lease is not None:
+            self.write(state.model_copy(update={"lease": state.lease.renewed(0)}))
 
     def write(self, state: State) -> None:
         """Raises StoreFailed."""
