@@ -9,9 +9,8 @@ from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
 from trainer.deployment.first_training import start_first_training
 from trainer.deployment.migrations import migrate
 from trainer.deployment.notification import save_webhook
-from trainer.flows.outside import ledger, registry, settings
+from trainer.flows.outside import registry, settings
 from trainer.registry.champion import CHAMPION
-from trainer.rollout.reconciliation import reconcile
 from trainer.usecases.trips.fields import MODEL_NAME
 
 log = logging.getLogger("trainer.deploy")
@@ -39,17 +38,9 @@ def run_deploy() -> None:
         if chosen.notify_webhook_url:
             save_webhook(chosen.notify_webhook_url)
             log.info("prefect: notification block for the webhook")
-        settle_ledger()
         if chosen.first_training and registry(MODEL_NAME).version_of(CHAMPION) is None:
             run = start_first_training("train/trip-duration", prefect)
             log.info("first training: %s", f"flow run {run}" if run else "is under way already")
-
-
-def settle_ledger() -> None:
-    """At each start: whatever ended the stack, the ledger tells how its rollouts ended before another begins."""
-    with ledger(MODEL_NAME) as rollouts:
-        settled = reconcile(registry(MODEL_NAME), rollouts)
-    log.info("ledger: %s", "agrees with the registry" if settled else "a rollout is under way")
 
 
 if __name__ == "__main__":
