@@ -51,3 +51,12 @@ def test_what_runs_stays_what_died_comes_back_and_what_has_other_settings_is_sta
     other.stop()
     assert not database.alive()
     assert not answers(other.url("serving") + "/health/live")
+
+
+def test_the_deployments_are_there_before_mlflow_is(folder: Path) -> None:
+    # the demo has a training due by the time that there is a worker, while MLflow still starts
+    stack = Stack(folder, any_ports=True, variables={"TRAINER_FIRST_TRAINING": "false"})
+    stack.start(["deploy"])
+    assert "mlflow" not in stack.state.records
+    assert answers(stack.url("prefect-server") + "/api/deployments/name/train/trip-duration")
+    stack.stop()
