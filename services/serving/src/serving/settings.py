@@ -36,7 +36,7 @@ class Settings(BaseSettings):
     """How often the registry is asked where the alias points."""
 
     reload_token: SecretStr = Field(min_length=1)
-    """Bearer token of ``/reload``."""
+    """Bearer token of ``/reload`` and ``/rollout``."""
 
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     """A longer request body is refused."""
