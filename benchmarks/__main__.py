@@ -19,11 +19,12 @@ from benchmarks import (
     report,
     scaling,
     servers,
+    swaps,
 )
 from benchmarks.results import Results
 
 HERE = Path(__file__).parent
-PARTS = ("inplace", "isolation", "scaling")
+PARTS = ("inplace", "isolation", "scaling", "swaps")
 
 log = logging.getLogger("benchmarks")
 
@@ -102,6 +103,10 @@ def _ours_alone(
         place = _new(folder, "isolation")
         server = servers.ours(subject, place)
         results.isolation = isolation.measure(server, place, cores, options.rounds, options.seconds)
+    if "swaps" in options.only:
+        log.info("swaps")
+        place = _new(folder, "swaps")
+        results.swaps = swaps.measure(subject, place, cores, options.rounds, options.seconds)
     if "scaling" in options.only:
         log.info("scaling")
         place = _new(folder, "scaling")

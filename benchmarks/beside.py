@@ -1,10 +1,11 @@
 """What else a server is asked, by a process of its own, while one-row requests are measured.
 
 ``python -m benchmarks.beside <port> batches <path> <body>`` sends batches without a pause, ``… scrapes <seconds>`` asks
-for the metrics with such pauses; both until SIGTERM.
+for the metrics with such pauses, ``… swaps <registry> <seconds>`` rolls versions out in turn; all until SIGTERM.
 """
 
 import contextlib
+import itertools
 import signal
 import subprocess
 import sys
@@ -14,11 +15,17 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import requests
+from trainer.registry.champion import CHAMPION
+from trainer.usecases.trips.fields import MODEL_NAME
 
-from benchmarks.exchange import Client, Exchange, from_json
+from benchmarks.exchange import JSON, Client, Exchange, Headers, from_json
 from benchmarks.load import Failed
+from benchmarks.model import as_json
+from benchmarks.servers import TOKEN
 
 READY = "asking"
+OPERATOR = {"Content-Type": JSON, "Authorization": f"Bearer {TOKEN}"}
 
 
 @contextlib.contextmanager
@@ -40,7 +47,11 @@ def beside(port: int, core: int, *asked: str) -> Iterator[None]:
 
 def main(port: int, kind: str, *arguments: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    kinds: dict[str, Callable[..., Callable[[], object]]] = {"batches": _batches, "scrapes": _scrapes}
+    kinds: dict[str, Callable[..., Callable[[], object]]] = {
+        "batches": _batches,
+        "scrapes": _scrapes,
+        "swaps": _swaps,
+    }
     ask = kinds[kind](Client(port), *arguments)
     ask()
     sys.stdout.write(f"{READY}\n")
@@ -62,6 +73,26 @@ def _scrapes(client: Client, seconds: str) -> Callable[[], object]:
         time.sleep(float(seconds))
 
     return scrape
+
+
+def _swaps(client: Client, registry: str, seconds: str) -> Callable[[], object]:
+    versions = itertools.cycle(("2", "3", "1"))  # never the one before, which is still loaded
+    alias = f"{registry}/api/2.0/mlflow/registered-models/alias"
+
+    def roll_out() -> None:
+        version = next(versions)
+        for path in ("/rollout/stage", "/rollout/swap"):
+            client.send(Exchange(path, as_json({"version": version}), _unread, np.empty(0, np.float32), OPERATOR))
+        named = {"name": MODEL_NAME, "alias": CHAMPION, "version": version}
+        requests.post(alias, json=named, timeout=30).raise_for_status()
+        client.send(Exchange("/reload", b"{}", _unread, np.empty(0, np.float32), OPERATOR))
+        time.sleep(float(seconds))
+
+    return roll_out
+
+
+def _unread(_: bytes, __: Headers) -> list[float]:
+    return []
 
 
 if __name__ == "__main__":

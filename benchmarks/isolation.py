@@ -64,17 +64,18 @@ def measure(server: Server, folder: Path, cores: Cores, rounds: int, seconds: fl
     alone, beside_batches, beside_scrapes = [], [], []
     with running(server.command(port), server.environment(port), {cores.server}, folder / "isolation.log") as program:
         wait_for_first_answer(program, port, server.ones[0], begin)
-        _turn(port, server.ones, WARM_UP_SECONDS)
+        turn(port, server.ones, WARM_UP_SECONDS)
         for _ in range(rounds):
-            alone.append(_turn(port, server.ones, seconds))
+            alone.append(turn(port, server.ones, seconds))
             with beside(port, cores.load, "batches", batch.path, str(body)):
-                beside_batches.append(_turn(port, server.ones, seconds))
+                beside_batches.append(turn(port, server.ones, seconds))
             with beside(port, cores.load, "scrapes", str(SCRAPE_SECONDS)):
-                beside_scrapes.append(_turn(port, server.ones, seconds))
+                beside_scrapes.append(turn(port, server.ones, seconds))
     return Isolation(Turn.median(alone), Turn.median(beside_batches), Turn.median(beside_scrapes))
 
 
-def _turn(port: int, exchanges: Sequence[Exchange], seconds: float) -> Turn:
+def turn(port: int, exchanges: Sequence[Exchange], seconds: float) -> Turn:
+    """One client that asks one row at a time, without a pause. Raises Failed."""
     requests = itertools.cycle([_encode(exchange) for exchange in exchanges])
     taken: list[float] = []
     with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:

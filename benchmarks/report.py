@@ -58,6 +58,7 @@ TARGETS = (
     Target("batch, rows/s: our binary V2 / MLServer's V2", "batch", "v2_vs_mlserver", ">= 1.3", _at_least(1.3)),
     Target("batch, rows/s: our Arrow / `inplace_predict`", "batch", "arrow_vs_inplace", ">= 0.8", _at_least(0.8)),
     Target("one row beside batches: p99 / p99 alone", "isolation", "p99_ratio", "< 3", _below(3)),
+    Target("one row during rollouts: p99 / p99 without", "swaps", "p99_ratio", "< 3", _below(3)),
     Target("requests/s: two workers / one", "scaling", "two_workers", ">= 1.7", _at_least(1.7)),
     Target("MB of our worker beyond the model", "memory", "beyond_model_mb", "<= 150", _at_most(150)),
     Target("start of ours, s", "start", "ours_s", "<= 1.5 × empty FastAPI + 1", _starts_in_time),
@@ -138,6 +139,12 @@ def _rest(figures: Figures) -> list[str]:
         turns = [(title, isolation[name]) for name, title in titles.items()]
         rows = [[name, f"{t['p50_ms']:.2f}", f"{t['p99_ms']:.2f}", f"{t['samples']:,}"] for name, t in turns]
         sections += ["## One-row requests beside what else is asked", table(["", "p50 ms", "p99 ms", "samples"], rows)]
+    if "alone_rate" in (swaps := figures["swaps"]):
+        titles = {"alone": "alone", "swaps": "while three versions are rolled out in turn"}
+        rows = [
+            [title, f"{swaps[f'{key}_rate']:,.0f}", f"{swaps[f'{key}_p99_ms']:.2f}"] for key, title in titles.items()
+        ]
+        sections += ["## One row a request, 16 connections, during rollouts", table(["", "requests/s", "p99 ms"], rows)]
     if "one" in (scaling := figures["scaling"]):
         rows = [["1", f"{scaling['one']:,.0f}"], ["2", f"{scaling['two']:,.0f}"]]
         sections += ["## Workers, on two cores shared with the load", table(["workers", "requests/s"], rows)]

@@ -12,6 +12,7 @@ from benchmarks.one_row import Sample, Visit
 from benchmarks.processes import Resident
 from benchmarks.scaling import Scaling
 from benchmarks.servers import Server
+from benchmarks.swaps import Swaps
 
 Figures = dict[str, Any]
 """Of results.json: numbers, None for what wasn't measured, and the same again by name."""
@@ -29,6 +30,7 @@ class Results:
     inplace: list[InProcess] = field(default_factory=list)
     isolation: Isolation | None = None
     scaling: Scaling | None = None
+    swaps: Swaps | None = None
 
     def add(self, server: Server, visit: Visit) -> None:
         self.titles[server.name] = server.title
@@ -77,6 +79,7 @@ class Results:
             },
             "isolation": self._isolation(),
             "scaling": self._scaling(),
+            "swaps": self._swaps(),
             "memory": self._memory(),
             "start": {
                 "ours_s": start.get("ours"),
@@ -100,6 +103,11 @@ class Results:
         if self.scaling is None:
             return {"two_workers": None}
         return {**asdict(self.scaling), "two_workers": _ratio(self.scaling.two, self.scaling.one)}
+
+    def _swaps(self) -> Figures:
+        if self.swaps is None:
+            return {"p99_ratio": None}
+        return {**asdict(self.swaps), "p99_ratio": _ratio(self.swaps.swaps_p99_ms, self.swaps.alone_p99_ms)}
 
     def _memory(self) -> Figures:
         if "ours" not in self.visits:

@@ -19,6 +19,8 @@ from benchmarks.processes import free_port
 PEERS = Path(__file__).parent / "peers"
 ARROW = "application/vnd.apache.arrow.stream"
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
+TOKEN = "benchmark"  # noqa: S105  (of a service that nobody else reaches)
+"""Of whoever operates our service."""
 CLOSED_PORT = 9
 """The discard service's, which no machine runs: a registry that can't be reached."""
 
@@ -60,7 +62,7 @@ def ours(subject: Subject, folder: Path, workers: int = 1) -> Server:
     settings = {
         "SERVING_STORE": str(folder / "store"),
         "SERVING_MODEL_NAME": MODEL_NAME,
-        "SERVING_RELOAD_TOKEN": "benchmark",
+        "SERVING_RELOAD_TOKEN": TOKEN,
         "SERVING_WORKERS": str(workers),
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{CLOSED_PORT}",
     }

@@ -45,7 +45,7 @@ class Slot:
     async def stage(self, key: str) -> Status:
         """Loads and checks an entry of the store aside. Raises DamagedBundle."""
         async with self._lock:
-            if self.current is None or self.current.key != key:
+            if self._known(key) is None:
                 self._ready = {key: await asyncio.to_thread(self._load, key)}
             return self.status()
 
