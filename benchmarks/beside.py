@@ -22,6 +22,7 @@ from trainer.usecases.trips.fields import MODEL_NAME
 from benchmarks.exchange import JSON, Client, Exchange, Headers, from_json
 from benchmarks.load import Failed
 from benchmarks.model import as_json
+from benchmarks.processes import GIVING_WAY
 from benchmarks.servers import TOKEN
 
 READY = "asking"
@@ -31,7 +32,7 @@ OPERATOR = {"Content-Type": JSON, "Authorization": f"Bearer {TOKEN}"}
 @contextlib.contextmanager
 def beside(port: int, core: int, *asked: str) -> Iterator[None]:
     """Lasts as long as the context. Raises Failed if something that was asked had no good answer."""
-    pinned = ["taskset", "--cpu-list", str(core), sys.executable, "-m", "benchmarks.beside"]
+    pinned = ["taskset", "--cpu-list", str(core), *GIVING_WAY, sys.executable, "-m", "benchmarks.beside"]
     command = [*pinned, str(port), *asked]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -13,6 +13,9 @@ import psutil
 
 MEGABYTE = 1e6
 STOP_SECONDS = 10
+GIVING_WAY = ("chrt", "--idle", "0")
+"""Before the command of what shares a core with the load generator and isn't measured: waiting for it, the generator
+would count its own delays as the server's."""
 
 
 class Ended(Exception):

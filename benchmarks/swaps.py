@@ -20,7 +20,7 @@ from benchmarks.exchange import body_file, wait_for_first_answer
 from benchmarks.load import Failed, Load
 from benchmarks.machine import Cores
 from benchmarks.model import Subject
-from benchmarks.processes import free_port, running
+from benchmarks.processes import GIVING_WAY, free_port, running
 from benchmarks.servers import Server, ours
 
 PAUSE_SECONDS = 0.2
@@ -74,7 +74,8 @@ def _registry(subject: Subject, folder: Path, cores: Cores) -> Iterator[str]:
     """An MLflow server that has the model three times, as versions 1 to 3; yields its address."""
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    command = [*GIVING_WAY, sys.executable, "-m", "mlflow", "server", "--workers", "1"]
+    command += ["--host", "127.0.0.1", "--port", str(port)]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
     command += ["--artifacts-destination", str(folder / "artifacts")]
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,50 @@ async def test_a_bundle_damaged_on_the_disk_is_fetched_again(workers: Any, tmp_p
         await late.converge()
     await workers.coordinator.repair()
     assert (await late.converge()).version == "1"
+
+
+async def test_no_request_waits_for_the_disk_that_keeps_the_state(
+    workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests_went_on = threading.Event()
+    write = workers.replica.state.write
+
+    def slowly(state: State) -> None:
+        assert requests_went_on.wait(30)
+        write(state)
+
+    monkeypatch.setattr(workers.replica.state, "write", slowly)
+    swap = asyncio.create_task(workers.coordinator.serve_version("1"))
+    # runs only if the event loop is free
+    asyncio.get_running_loop().call_later(0.05, requests_went_on.set)
+    await swap
+    assert workers.versions == ["1", "1", "1"]
+
+
+async def test_a_swap_that_is_cancelled_while_the_state_is_written_lets_no_other_in_before(
+    workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+    write = workers.replica.state.write
+
+    def slowly(state: State) -> None:
+        begun.set()
+        assert go_on.wait(30)
+        write(state)
+
+    monkeypatch.setattr(workers.replica.state, "write", slowly)
+    swap = asyncio.create_task(workers.coordinator.serve_version("1"))
+    await asyncio.to_thread(begun.wait, 30)
+    swap.cancel()
+    await asyncio.sleep(0)
+    with lock(workers.replica.swap_lock) as free:
+        assert not free
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await swap
+    assert workers.replica.state.read().version == "1"
+    with lock(workers.replica.swap_lock) as free:
+        assert free
 
 
 async def test_outcomes_are_counted(workers: Any) -> None:

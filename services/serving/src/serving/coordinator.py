@@ -91,7 +91,7 @@ class Coordinator:
             if state.lease is None or state.version != number:
                 raise NoLease(number)
             lease = state.lease.renewed(seconds)
-            await asyncio.to_thread(self._state.write, state.model_copy(update={"lease": lease}))
+            await self._write(state.model_copy(update={"lease": lease}))
             return lease
 
     async def abandon(self, number: str) -> State:
@@ -189,13 +189,23 @@ class Coordinator:
     async def _commit(self, before: State, after: State) -> Sequence[Status]:
         """Writing the state decides. If a worker can't follow, a newer state takes it back."""
         if after != before:
-            self._state.write(after)
+            await self._write(after)
         try:
             return await self._converged(after.generation)
         except SwapFailed:
             if after.generation != before.generation:
-                self._state.write(before.again(after))
+                await self._write(before.again(after))
                 await self._peers.ask(Call(what="converge"), self._seconds)
+            raise
+
+    async def _write(self, state: State) -> None:
+        """Not in the event loop: a disk may take longer than all the requests that wait meanwhile."""
+        writing = asyncio.create_task(asyncio.to_thread(self._state.write, state))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            # the swap's lock is held until the state is one or the other
+            await asyncio.wait([writing])
             raise
 
     async def _converged(self, generation: int) -> Sequence[Status]:
