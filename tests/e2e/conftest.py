@@ -32,8 +32,9 @@ class ComposeStack:
     def __init__(self) -> None:
         names = ("POSTGRES_PORT", "PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT")
         self._ports = {name: str(ports.choose()) for name in names}
-        secret = ("POSTGRES_PASSWORD", "PREFECT_DB_PASSWORD", "MLFLOW_DB_PASSWORD", "WAREHOUSE_DB_PASSWORD")
-        self.secrets = {name: secrets.token_hex(16) for name in (*secret, "SERVING_RELOAD_TOKEN")}
+        roles = ("PREFECT_DB", "MLFLOW_DB", "WAREHOUSE_DB", "SERVING_DB")
+        secret = ("POSTGRES_PASSWORD", *(f"{role}_PASSWORD" for role in roles), "SERVING_RELOAD_TOKEN")
+        self.secrets = {name: secrets.token_hex(16) for name in secret}
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TRAINER_", "SERVING_"))}
         project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": "e2e"}
         self._environment = {**inherited, **self._ports, **self.secrets, **EXAMPLE_MONTHS, **project}

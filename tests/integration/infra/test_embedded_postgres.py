@@ -68,7 +68,7 @@ def test_a_first_start_that_was_cut_short_is_made_again(folder: Path) -> None:
 
 
 def test_the_passwords_are_for_their_owners_eyes_alone(folder: Path) -> None:
-    assert set(postgres.passwords(folder)) == {postgres.SUPERUSER, *postgres.DATABASES}
+    assert set(postgres.passwords(folder)) == {postgres.SUPERUSER, *postgres.ROLES}
     assert (folder / "passwords.json").stat().st_mode & 0o777 == 0o600
 
 

@@ -32,7 +32,7 @@ NOT_PASSED = {
 }
 DIFFERENT_ON_PURPOSE = {
     "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
-    "SERVING_LEDGER_URL",  # a service without a stack has no warehouse
+    "SERVING_WAREHOUSE_URL",  # a service without a stack has no warehouse
 }
 
 

@@ -262,9 +262,8 @@ async def test_a_history_has_a_bounded_length(client: httpx.AsyncClient, most: s
 
 
 async def test_without_a_warehouse_there_is_no_history(client: httpx.AsyncClient) -> None:
-    assert (
-        "SERVING_LEDGER_URL" in assert_problem(await client.get("/model/history"), 503, "ledger-unreachable")["detail"]
-    )
+    problem = assert_problem(await client.get("/model/history"), 503, "ledger-unreachable")
+    assert "SERVING_WAREHOUSE_URL" in problem["detail"]
 
 
 async def test_model_tells_what_is_served(served: httpx.AsyncClient, bundles: dict[str, Path]) -> None:

@@ -33,6 +33,8 @@ from embedded.root import ROOT
 SUPERUSER = "postgres"
 DATABASES = ("mlflow", "warehouse")
 """Not ``prefect``: its migrations need the extension pg_trgm, which the package lacks."""
+ROLES = (*DATABASES, "serving")
+"""One for each database, and the model service's, which has none of its own."""
 
 INIT_SCRIPT = ROOT / "infra" / "postgres" / "init" / "10-databases.sh"
 # the same collation in every Postgres that the stack runs on, whatever the system's locales
@@ -46,7 +48,7 @@ class Server:
     process: Process
     port: int
     passwords: Mapping[str, str]
-    """By role: one for each database, and the superuser's."""
+    """By role: ``ROLES``, and the superuser."""
     home: Path
     """Where data and log are; not below the folder asked for when the server's user couldn't enter that."""
 
@@ -102,7 +104,7 @@ def passwords(folder: Path) -> Mapping[str, str]:
     if not file.exists():
         folder.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        file.write_text(json.dumps({role: secrets.token_hex(16) for role in (SUPERUSER, *DATABASES)}))
+        file.write_text(json.dumps({role: secrets.token_hex(16) for role in (SUPERUSER, *ROLES)}))
     kept: dict[str, str] = json.loads(file.read_text())
     return kept
 
@@ -222,7 +224,7 @@ def _answers(server: Server) -> bool:
 
 
 def _create_databases(binaries: Path, server: Server) -> None:
-    env = _environment() | {f"{name.upper()}_DB_PASSWORD": server.passwords[name] for name in DATABASES}
+    env = _environment() | {f"{name.upper()}_DB_PASSWORD": server.passwords[name] for name in ROLES}
     env |= {
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PGHOST": ports.LOOPBACK,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from embedded.composition import programs
 from embedded.ports import LOOPBACK
-from embedded.postgres import DATABASES, SUPERUSER
+from embedded.postgres import ROLES, SUPERUSER
 from embedded.root import ROOT
 from embedded.services import BY_NAME
 
@@ -52,7 +52,7 @@ class Wiring:
         self._folder = folder
         self._port_of = port_of
         filled = {**variables, **{port_variable(name): str(port) for name, port in port_of.items()}}
-        filled |= {f"{role.upper()}_DB_PASSWORD": passwords[role] for role in DATABASES}
+        filled |= {f"{role.upper()}_DB_PASSWORD": passwords[role] for role in ROLES}
         filled["POSTGRES_PASSWORD"] = passwords[SUPERUSER]
         self._declared = programs(COMPOSE_FILE, self._places(), filled)
         self._commit = variables.get("GIT_COMMIT", "")

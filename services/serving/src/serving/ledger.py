@@ -31,7 +31,7 @@ class Ledger:
         from psycopg2.extras import RealDictCursor
 
         if not self._url:
-            raise LedgerUnreachable("no warehouse is configured (SERVING_LEDGER_URL)")
+            raise LedgerUnreachable("no warehouse is configured (SERVING_WAREHOUSE_URL)")
         options = f"-c statement_timeout={STATEMENT_MILLISECONDS} -c default_transaction_read_only=on"
         try:
             connection = psycopg2.connect(

@@ -85,8 +85,9 @@ class Settings(BaseSettings):
     """An existing folder, below which the workers' sockets and counters lie while the service runs; by default the
     system's temporary one. Its path must be short: a Unix socket's may have about 100 characters."""
 
-    ledger_url: SecretStr = SecretStr("")
-    """The warehouse, ``postgresql://…``, whose ledger of rollouts ``/model/history`` shows; empty for none."""
+    warehouse_url: SecretStr = SecretStr("")
+    """The warehouse, ``postgresql://…``: ``/model/history`` shows its ledger of rollouts, and predictions and outcomes
+    go there. Empty for none: then nothing is recorded."""
 
     mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI", pattern="^https?://")
     """MLflow's tracking server and registry."""
