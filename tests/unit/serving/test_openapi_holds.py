@@ -11,6 +11,7 @@ from typing import Any
 
 import open_inference_api
 import pytest
+from pydantic import SecretStr
 from serving_servers import bike_settings, listening
 
 RULES = Path(__file__).with_name("schemathesis.toml")
@@ -21,9 +22,11 @@ MODEL = "bike-demand"
 
 @pytest.fixture
 async def address(tmp_path: Path, run_dir: Path, registry: Any) -> AsyncIterator[str]:
-    """Of a service that follows an alias which points to version 1."""
+    """Of a service that follows an alias which points to version 1; its warehouse is away."""
     registry.alias = "1"
-    async with listening(bike_settings(tmp_path, run_dir, poll_seconds=0.1), registry) as found:
+    away = SecretStr("postgresql://serving:secret@127.0.0.1:9/warehouse")
+    settings = bike_settings(tmp_path, run_dir, poll_seconds=0.1, warehouse_url=away)
+    async with listening(settings, registry) as found:
         yield found
 
 

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from functools import partial
 from logging.config import dictConfig
 from pathlib import Path
 
@@ -52,14 +53,21 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # not above: prometheus_client too looks at its environment when it is imported
     from serving import worker
-    from serving.batch import process
+    from serving.batch import process as batch
+    from serving.recorder import process as recorder
 
     gc.collect()
     gc.freeze()
     front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()
-    workers = Kind("worker", settings.workers, worker.work, front, settings.shutdown_seconds)
-    batches = Kind("batch process", settings.batch_processes, process.work, listen(run_dir / BATCH_SOCKET), None)
-    return Supervisor([workers, batches]).run()
+    desk = listen(run_dir / BATCH_SOCKET)
+    recorders = 1 if settings.warehouse_url.get_secret_value() else 0
+    kinds = [
+        Kind("worker", settings.workers, partial(worker.work, front), front, settings.shutdown_seconds),
+        Kind("batch process", settings.batch_processes, partial(batch.work, desk), desk, None),
+        # the last: the workers' last lines are still sent on
+        Kind("recorder", recorders, recorder.work, None, recorder.END_SECONDS),
+    ]
+    return Supervisor(kinds).run()
 
 
 if __name__ == "__main__":

@@ -25,7 +25,9 @@ from serving.observe.tracing import Tracing
 from serving.observe.watch import Observer, Watch
 from serving.peers import Peers
 from serving.problems import KINDS, Problem, TurnedAway
-from serving.routes import docs, health, invocations, metrics, model, open_inference, predict, rollout
+from serving.recorder.journal import Log
+from serving.recorder.status import StatusFile
+from serving.routes import docs, feedback, health, invocations, metrics, model, open_inference, predict, rollout
 from serving.routes.carrier import Carrier
 from serving.routes.orders import Orders
 from serving.slot import Slot
@@ -46,6 +48,8 @@ class Parts:
     tracing: Tracing
     lane: Lane
     memory: Memory
+    journal: Log
+    recorder: StatusFile
     life: Callable[[], AbstractAsyncContextManager[None]]
     """Entered before the first request, left after the last."""
     model_name: str
@@ -69,9 +73,10 @@ class Service(FastAPI):
 
 def build(parts: Parts) -> Service:
     app = Service(parts)
-    carrier = Carrier(parts.slot, parts.lane, parts.memory, parts.metrics, parts.max_body_bytes)
-    app.include_router(health.router(parts.slot, parts.notes))
-    app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.max_body_bytes))
+    carrier = Carrier(parts.slot, parts.lane, parts.memory, parts.metrics, parts.journal, parts.max_body_bytes)
+    app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder))
+    app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.journal, parts.max_body_bytes))
+    app.include_router(feedback.router(parts.journal, parts.memory, parts.max_body_bytes, parts.max_batch_rows))
     app.include_router(invocations.router(parts.slot, carrier))
     app.include_router(open_inference.router(parts.slot, carrier))
     orders = Orders(parts.memory, parts.reload_token)

@@ -26,6 +26,9 @@ from serving.observe.access import AccessLog
 from serving.observe.metrics import Metrics
 from serving.observe.tracing import tracing
 from serving.observe.watch import Observer
+from serving.recorder.journal import Journal, Log, NoLog
+from serving.recorder.spool import spool_of
+from serving.recorder.status import status_of
 from serving.registry import Registry
 from serving.replica import Replica
 from serving.settings import Settings
@@ -58,16 +61,23 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
     slot = Slot(os.getpid(), store, replica.state, metrics.serving)
     coordinator = Coordinator(registry, store, replica, metrics, settings.swap_seconds)
     follower = Follower(registry, coordinator, replica, metrics, settings.poll_seconds)
+    journal = _journal(settings)
+    metrics.watch_journal(journal.counts)
     log = AccessLog(settings.log_level)
     traces = tracing(settings.otel_endpoint, "serving")
+
+    def settle() -> None:
+        journal.look()
+        metrics.settle()
 
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
         with _own_desk(settings, metrics):
-            async with living(replica.peers.run_dir, slot, follower, metrics.settle, parent):
+            async with living(replica.peers.run_dir, slot, follower, settle, parent):
                 try:
                     yield
                 finally:
+                    journal.close()
                     log.flush()
                     traces.close()
 
@@ -82,6 +92,8 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
         observer=Observer(metrics, log),
         tracing=traces,
         lane=Lane(_batch_socket(settings), limits(settings), settings.max_batches, settings.batch_seconds),
+        journal=journal,
+        recorder=status_of(settings.run_dir),
         memory=Memory(settings.max_buffered_bytes),
         life=life,
         model_name=settings.model_name,
@@ -98,6 +110,12 @@ def model_store(settings: Settings) -> ModelStore:
 
 def limits(settings: Settings) -> Limits:
     return Limits(settings.max_body_bytes, settings.max_batch_rows)
+
+
+def _journal(settings: Settings) -> Log:
+    if not settings.warehouse_url.get_secret_value():
+        return NoLog()
+    return Journal(spool_of(settings), settings.spool_bytes, settings.record_share)
 
 
 def _batch_socket(settings: Settings) -> Path:

@@ -17,6 +17,10 @@ class LedgerUnreachable(ServingError):
     """The warehouse with the ledger of rollouts can't be read; predictions don't need it."""
 
 
+class NotRecorded(ServingError):
+    """What came true can't be kept: there is no warehouse, or the spool is full or can't be written."""
+
+
 class StoreFailed(ServingError):
     """The local store can't be written: full, read-only or taken."""
 

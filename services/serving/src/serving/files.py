@@ -9,18 +9,28 @@ from pathlib import Path
 
 
 def write_durably(target: Path, content: bytes) -> None:
-    """Replaces the file in one step; after a crash it has the old content or the new."""
+    """Replaces the file in one step; after a crash of the machine it has the old content or the new."""
+    replace(target, content, durably=True)
+    sync(target.parent)
+
+
+def replace(target: Path, content: bytes, *, durably: bool = False) -> None:
+    """Replaces the file in one step: who reads it sees the old content or the new.
+
+    Args:
+        durably: the content is on the disk before it takes the place of the old one.
+    """
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+            if durably:
+                file.flush()
+                os.fsync(file.fileno())
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync(target.parent)
 
 
 def sync(path: Path) -> None:

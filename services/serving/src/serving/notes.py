@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from serving.files import write_durably
+from serving.files import replace
 
 
 class RefusedVersion(BaseModel):
@@ -39,4 +39,4 @@ class NoteFile:
             return Note()
 
     def write(self, note: Note) -> None:
-        write_durably(self._path, note.model_dump_json().encode())
+        replace(self._path, note.model_dump_json().encode())

@@ -61,10 +61,18 @@ def _predictions(contract: Contract | None) -> Schema:
     many = _call(
         "Predictions in order, from one version", "Predictions", _problems(*BODY_REFUSALS, BUSY), _body("Batch", batch)
     )
+    told = _call(
+        "Keep what came true of predictions", "Accepted", _problems(*BODY_REFUSALS, BUSY), _body("Feedback", None)
+    )
+    told["responses"]["202"] = told["responses"].pop("200")
     stream = {"schema": {"type": "string", "format": "binary", "description": "Arrow IPC stream"}}
     many["requestBody"]["content"][ARROW] = stream
     many["responses"]["200"]["content"][ARROW] = stream
-    return {"/predict": {"post": one | {"parameters": [explain]}}, "/predict/batch": {"post": many}}
+    return {
+        "/predict": {"post": one | {"parameters": [explain]}},
+        "/predict/batch": {"post": many},
+        "/feedback": {"post": told},
+    }
 
 
 def _operation() -> Schema:

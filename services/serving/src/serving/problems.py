@@ -70,6 +70,7 @@ KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     errors.NoModel: (503, "no-model", "No model is loaded"),
     errors.Overloaded: (503, "overloaded", "The service has too much to do"),
     errors.BatchFailed: (503, "batch-failed", "The batch was not done"),
+    errors.NotRecorded: (503, "not-recorded", "The outcome can't be kept"),
     errors.StoreFailed: (507, "store-failed", "The model store can't be written"),
 }
 

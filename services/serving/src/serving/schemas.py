@@ -13,6 +13,12 @@ WHOLE: Schema = {"type": "integer"}
 MOMENT: Schema = {"type": "string", "format": "date-time"}
 VERSION: Schema = {"anyOf": [WHOLE | {"minimum": 1, "maximum": 999_999_999}, TEXT | {"pattern": "^[1-9][0-9]{0,8}$"}]}
 LABEL: Schema = {"$ref": "#/components/schemas/ModelLabel"}
+BATCH_ID: Schema = TEXT | {
+    "description": "A row's prediction id is this one with the row's number, from 0, as its last eight digits."
+}
+PREDICTION_ID: Schema = TEXT | {
+    "pattern": "^[0-9a-fA-F]{8}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{4}-?[0-9a-fA-F]{12}$"
+}
 WORKERS: Schema = {"type": "array", "items": {"$ref": "#/components/schemas/Worker"}}
 
 UNKNOWN_ROW: Schema = {
@@ -30,6 +36,7 @@ def schemas(contract: Contract | None, most_rows: int) -> Schema:
         "Row": row,
         "Batch": object_of(rows=rows) | {"additionalProperties": False},
         **_predictions(contract),
+        "Feedback": _feedback(most_rows),
         **_FIXED,
     }
 
@@ -42,8 +49,14 @@ def _predictions(contract: Contract | None) -> Schema:
     one = object_of(prediction_id=TEXT, prediction=value, unit=unit, interval=_or_null(pair), model=LABEL)
     one["properties"]["explanation"] = {"$ref": "#/components/schemas/Explanation"}
     values, pairs = {"type": "array", "items": value}, {"type": "array", "items": pair}
-    many = object_of(predictions=values, unit=unit, intervals=_or_null(pairs), model=LABEL)
+    many = object_of(batch_id=BATCH_ID, predictions=values, unit=unit, intervals=_or_null(pairs), model=LABEL)
     return {"Prediction": one, "Predictions": many}
+
+
+def _feedback(most: int) -> Schema:
+    one: Schema = {"$ref": "#/components/schemas/Outcome"}
+    many = object_of(outcomes={"type": "array", "items": one, "minItems": 1, "maxItems": most})
+    return {"anyOf": [one, many | {"additionalProperties": False}]}
 
 
 def _interval(contract: Contract | None) -> Schema:
@@ -124,7 +137,17 @@ _FIXED: Schema = {
         fields={"type": "object", "additionalProperties": NUMBER},
     ),
     "Reloaded": object_of(**{"from": _or_null(TEXT), "to": TEXT, "generation": WHOLE, "workers": WORKERS}),
-    "Health": {"type": "object", "properties": {"status": TEXT, "model": LABEL}, "required": ["status"]},
+    "Health": {
+        "type": "object",
+        "properties": {
+            "status": TEXT,
+            "model": LABEL,
+            "recording": TEXT | {"description": "Why predictions don't reach the warehouse; or well, or off."},
+        },
+        "required": ["status"],
+    },
+    "Outcome": object_of(prediction_id=PREDICTION_ID, actual=NUMBER) | {"additionalProperties": False},
+    "Accepted": object_of(accepted=WHOLE),
     "FieldProblem": {
         "type": "object",
         "properties": {"field": TEXT, "problem": TEXT, "allowed": TEXT, "row": WHOLE},

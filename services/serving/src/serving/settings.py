@@ -89,6 +89,12 @@ class Settings(BaseSettings):
     """The warehouse, ``postgresql://…``: ``/model/history`` shows its ledger of rollouts, and predictions and outcomes
     go there. Empty for none: then nothing is recorded."""
 
+    record_share: float = Field(default=1, ge=0, le=1)
+    """Share of the answers that are recorded in the warehouse."""
+
+    spool_bytes: int = Field(default=1024**3, ge=1024**2)
+    """Of the predictions and outcomes that wait in the store for the warehouse; beyond it no more are recorded."""
+
     mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI", pattern="^https?://")
     """MLflow's tracking server and registry."""
 

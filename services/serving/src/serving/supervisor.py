@@ -27,12 +27,13 @@ GRACE_SECONDS = 5
 
 @dataclass(frozen=True)
 class Kind:
-    """Processes that do the same, on one listening socket."""
+    """Processes that do the same."""
 
     name: str
     count: int
-    work: Callable[[socket.socket], None]
-    listener: socket.socket
+    work: Callable[[], None]
+    listener: socket.socket | None
+    """Theirs, closed in all others; None for processes that nobody connects to."""
     end_seconds: float | None
     """How long one may take to end; None: it is killed, as nothing is under way once the kinds before it have ended."""
 
@@ -71,9 +72,9 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         for other in self._kinds:
-            if other is not kind:
+            if other is not kind and other.listener is not None:
                 other.listener.close()
-        kind.work(kind.listener)
+        kind.work()
 
     def _replace_dead(self) -> int | None:
         for process in [process for process in self._running if not process.is_alive()]:
@@ -87,7 +88,8 @@ class Supervisor:
 
     def _stop(self, kind: Kind) -> None:
         # closed here too: else a client could still connect, to no one
-        kind.listener.close()
+        if kind.listener is not None:
+            kind.listener.close()
         processes = [process for process, (its, _) in self._running.items() if its is kind]
         for process in processes:
             (process.kill if kind.end_seconds is None else process.terminate)()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -12,6 +13,7 @@ from serving.errors import Refused, ServingError
 from serving.observe.tally import Tally
 from serving.peers import is_alive
 from serving.predictions import Served
+from serving.recorder import journal, shipper
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own variable. It is read when that package is first imported."""
@@ -42,6 +44,12 @@ class Metrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self._recorded = Counter("serving_recorded", "Answers put into the prediction log", registry=own)
+        self._not_recorded = Counter(
+            "serving_not_recorded", "Answers that the prediction log had no room for", registry=own
+        )
+        self._journal = journal.Counts()
+        self._journal_settled = journal.Counts()
         self._open = self._sum("serving_connections", "Open connections")
         self._batches = self._sum("serving_batches", "Batches under way or waiting for their turn")
         self._held = self._sum("serving_buffered_bytes", "Request bodies that are held in memory")
@@ -72,9 +80,17 @@ class Metrics:
         """Reads these lengths whenever the metrics are settled."""
         self._gauges = [(self._open, connections), (self._batches, batches), (self._held, buffered)]
 
+    def watch_journal(self, counts: journal.Counts) -> None:
+        """Reads these counts whenever the metrics are settled."""
+        self._journal = counts
+
     def settle(self) -> None:
         """Brings the shared counters up to date with this worker."""
         self.tally.settle()
+        found, before = replace(self._journal), self._journal_settled
+        self._recorded.inc(found.recorded - before.recorded)
+        self._not_recorded.inc(found.dropped - before.dropped)
+        self._journal_settled = found
         for gauge, length in self._gauges:
             gauge.set(length())
 
@@ -99,6 +115,36 @@ class Metrics:
     def text(self) -> bytes:
         """As ``shared_text``; of this worker alone if it shares with none."""
         return generate_latest(self._own) if SHARED_FOLDER not in os.environ else shared_text()
+
+
+class RecorderMetrics:
+    """The counters of the recorder's process."""
+
+    def __init__(self) -> None:
+        own = CollectorRegistry()
+        self._rows = Counter("serving_recorder_rows", "Rows that the warehouse has taken", registry=own)
+        self._refused = Counter(
+            "serving_recorder_refused", "Lines of the prediction log that the warehouse won't take", registry=own
+        )
+        self._torn = Counter(
+            "serving_recorder_torn", "Lines that a killed process had not written to their end", registry=own
+        )
+        self._spool = Gauge(
+            "serving_spool_bytes",
+            "What lies in the spool, sent on or not",
+            registry=own,
+            multiprocess_mode="livemax",
+        )
+        self._settled = shipper.Counts()
+
+    def settle(self, counts: shipper.Counts, spool_bytes: int) -> None:
+        """Brings the shared counters up to date with the recorder."""
+        found, before = replace(counts), self._settled
+        self._rows.inc(found.rows - before.rows)
+        self._refused.inc(found.refused - before.refused)
+        self._torn.inc(found.torn - before.torn)
+        self._spool.set(spool_bytes)
+        self._settled = found
 
 
 def shared_text() -> bytes:

@@ -41,6 +41,8 @@ def predict_one(served: Served, call: Call) -> Answer:
 def predict_batch(served: Served, call: Call) -> Answer:
     """``{"rows": [...]}`` to as many predictions, in order, all from this model.
 
+    The id of a row's prediction is the batch's with the row's number, from 0, as its last eight hexadecimal digits.
+
     Raises:
         BadJson, InvalidInput: the contract refuses a row, or there are too many.
         BodyTooLarge, NotFinite: see there.
@@ -49,6 +51,7 @@ def predict_batch(served: Served, call: Call) -> Answer:
     features = _features(model, whole(call), call.limits.rows)
     found = outcome(model, features)
     answer = {
+        "batch_id": new_id(),
         "predictions": found.predictions,
         "unit": model.contract.output.unit,
         "intervals": found.intervals,

@@ -1,6 +1,7 @@
 """From an HTTP request to a job and back: what the routes of all protocols have in common."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from time import perf_counter
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
@@ -11,6 +12,7 @@ from serving.batch.lane import Lane
 from serving.calls import Answer
 from serving.exchange import Memory, check_json, parts_of, read_body
 from serving.observe.metrics import Metrics
+from serving.recorder.journal import Log
 from serving.slot import Slot
 
 HEADERS = ("content-type", "accept", "inference-header-content-length")
@@ -20,11 +22,14 @@ HEADERS = ("content-type", "accept", "inference-header-content-length")
 class Carrier:
     """Answers in the job's own protocol, whatever happens on the way."""
 
-    def __init__(self, slot: Slot, lane: Lane, memory: Memory, metrics: Metrics, longest_body: int) -> None:
+    def __init__(
+        self, slot: Slot, lane: Lane, memory: Memory, metrics: Metrics, journal: Log, longest_body: int
+    ) -> None:
         self._slot = slot
         self._lane = lane
         self._memory = memory
         self._refused = metrics.refused
+        self._journal = journal
         self._longest_body = longest_body
 
     async def whole(
@@ -41,7 +46,9 @@ class Carrier:
                 check_json(request)
             with self._memory.held() as held:
                 body = await read_body(request, self._longest_body, held)
+                since = perf_counter()
                 answer = await self._lane.run(job, served, _headers(request), options or {}, body)
+            self._record(job, perf_counter() - since, body, answer)
         except Exception as error:  # noqa: BLE001
             answer = jobs.refuse(job, error)
         return self._response(request, answer)
@@ -69,6 +76,14 @@ class Carrier:
             if not isinstance(error, ClientDisconnect):
                 raise  # the server then ends the connection: the client sees that the answer has no end
         return None
+
+    def _record(self, job: str, seconds: float, body: bytes, answer: Answer) -> None:
+        if answer.refusal or not isinstance(answer.body, bytes):
+            return
+        if job == "predict":
+            self._journal.add(seconds, body, answer.body)
+        elif job == "predict-batch":
+            self._journal.add_batch(seconds, body, answer.body)
 
     def _response(self, request: Request, answer: Answer) -> Response:
         request.state.rows = answer.rows

@@ -6,10 +6,12 @@ from starlette.responses import Response
 from serving.errors import NoModel
 from serving.exchange import answer
 from serving.notes import NoteFile
+from serving.recorder.journal import Log
+from serving.recorder.status import StatusFile
 from serving.slot import Slot
 
 
-def router(slot: Slot, notes: NoteFile) -> APIRouter:
+def router(slot: Slot, notes: NoteFile, journal: Log, recorder: StatusFile) -> APIRouter:
     routes = APIRouter(prefix="/health")
 
     @routes.get("/live")
@@ -20,6 +22,7 @@ def router(slot: Slot, notes: NoteFile) -> APIRouter:
     async def ready() -> Response:
         if slot.current is None:
             raise NoModel(notes.read().reason or slot.reason)
-        return answer({"status": "ready", "model": slot.current.label})
+        recording = journal.problem or recorder.read().problem or "well"
+        return answer({"status": "ready", "model": slot.current.label, "recording": recording})
 
     return routes

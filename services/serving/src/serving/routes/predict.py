@@ -1,5 +1,7 @@
 """Predictions from raw fields."""
 
+from time import perf_counter
+
 from contract import FieldProblem, InvalidInput
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -9,11 +11,12 @@ from serving import predictions
 from serving.batch.lane import INLINE_BYTES
 from serving.exchange import Memory, check_json, read_body
 from serving.protocol_schemas import ARROW
+from serving.recorder.journal import Log
 from serving.routes.carrier import Carrier
 from serving.slot import Slot
 
 
-def router(slot: Slot, carrier: Carrier, memory: Memory, max_body_bytes: int) -> APIRouter:
+def router(slot: Slot, carrier: Carrier, memory: Memory, journal: Log, max_body_bytes: int) -> APIRouter:
     routes = APIRouter(prefix="/predict")
 
     @routes.post("")
@@ -25,8 +28,10 @@ def router(slot: Slot, carrier: Carrier, memory: Memory, max_body_bytes: int) ->
         check_json(request)
         with memory.held() as held:
             body = await read_body(request, max_body_bytes, held)
+        since = perf_counter()
         # on the event loop: a row takes some microseconds
         content = predictions.one(served, body)
+        journal.add(perf_counter() - since, body, content)
         request.state.rows = 1
         return Response(content, media_type="application/json")
 

@@ -15,6 +15,9 @@ from serving.observe.watch import Observer
 from serving.predictions import Served
 from serving.transport.connection import Connection, Manners
 
+Record = Callable[[float, bytes, bytes], None]
+"""Told the seconds, the request and the answer: see ``Journal.add``."""
+
 PATH = "/predict"
 LONGEST_BODY_BYTES = 4096
 """A row of more bytes is unusual."""
@@ -26,9 +29,10 @@ _UNUSUAL = frozenset((b"expect", b"connection", b"upgrade", b"transfer-encoding"
 class ShortWay:
     """A worker's part of it."""
 
-    def __init__(self, served: Callable[[], Served], observer: Observer) -> None:
+    def __init__(self, served: Callable[[], Served], observer: Observer, record: Record) -> None:
         self._served = served
         self._observer = observer
+        self._record = record
         self._dated: tuple[object, bytes] = (None, b"")
 
     def answer(self, headers: Mapping[bytes, bytes], body: bytes, since: float) -> tuple[str, bytes]:
@@ -37,6 +41,7 @@ class ShortWay:
         request_id = ids.request_id(headers.get(b"x-request-id", b""))
         trace_id = ids.trace_id(headers[b"traceparent"]) if b"traceparent" in headers else ""
         seconds = perf_counter() - since
+        self._record(seconds, body, found)
         self._observer.record(Exchange("POST", PATH, PATH, 200, seconds, request_id, trace_id, rows=1))
         return request_id, found
 

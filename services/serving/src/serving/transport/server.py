@@ -115,5 +115,7 @@ def connections(worker: Worker) -> Callable[..., asyncio.Protocol]:
     )
     # a span is made around ASGI, so requests that are traced go there
     if settings.direct and not parts.tracing.active:
-        return partial(DirectConnection, manners, ShortWay(lambda: parts.slot.served, parts.observer))
+        return partial(
+            DirectConnection, manners, ShortWay(lambda: parts.slot.served, parts.observer, parts.journal.add)
+        )
     return partial(Connection, manners)

@@ -1,0 +1,90 @@
+"""The recorder: a process of its own that brings the spool of all workers to the warehouse."""
+
+import gc
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from serving.observe.metrics import RecorderMetrics
+from serving.recorder.shipper import Shipper
+from serving.recorder.spool import spool_of
+from serving.recorder.status import Status, StatusFile, status_of
+from serving.recorder.warehouse import Away, Warehouse
+from serving.settings import Settings
+
+log = logging.getLogger(__name__)
+
+NICENESS = 10
+"""On a busy core the requests of the workers go first."""
+IDLE_SECONDS = 0.2
+FIRST_RETRY_SECONDS = 0.5
+LONGEST_RETRY_SECONDS = 5.0
+END_SECONDS = 5.0
+"""What is left for the warehouse at the end; the rest waits for the next start."""
+
+
+def work() -> None:
+    """Until SIGTERM, or until its supervisor ends."""
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    os.nice(NICENESS)
+    gc.freeze()
+    settings = Settings()
+    assert settings.run_dir is not None
+    warehouse = Warehouse(settings.warehouse_url.get_secret_value())
+    recorder = Recorder(Shipper(spool_of(settings), warehouse), status_of(settings.run_dir), RecorderMetrics(), ending)
+    parent = os.getppid()
+    recorder.run(lambda: os.getppid() != parent)
+
+
+@dataclass
+class Recorder:
+    """Ships as long as there is something, waits while there isn't, and tries again while the warehouse is away."""
+
+    shipper: Shipper
+    status: StatusFile
+    metrics: RecorderMetrics
+    ending: threading.Event
+    _pause: float = 0
+    _problem: str | None = None
+
+    def run(self, orphaned: Callable[[], bool]) -> None:
+        while not self.ending.wait(self._pause) and not orphaned():
+            self.step()
+        self._last_steps()
+
+    def step(self) -> None:
+        """Ships once."""
+        try:
+            self._pause = 0 if self.shipper.ship() else IDLE_SECONDS
+        except Away as error:
+            self._pause = min(max(2 * self._pause, FIRST_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
+            self._say(f"the warehouse: {error}")
+            self.shipper.make_durable()
+        except OSError as error:
+            self._pause = LONGEST_RETRY_SECONDS
+            self._say(f"the spool: {error}")
+        else:
+            self._say(None)
+        self.metrics.settle(self.shipper.counts, self.shipper.spool.total_bytes())
+
+    def _last_steps(self) -> None:
+        ended = threading.Timer(END_SECONDS, lambda: os._exit(0))
+        ended.daemon = True
+        ended.start()
+        self._pause = 0
+        while self._problem is None and self._pause == 0:
+            self.step()
+        ended.cancel()
+
+    def _say(self, problem: str | None) -> None:
+        if problem == self._problem:
+            return
+        if (problem is None) != (self._problem is None):
+            log.log(logging.INFO if problem is None else logging.WARNING, "recording: %s", problem or "goes on")
+        self._problem = problem
+        self.status.write(Status(problem=problem))
