@@ -13,6 +13,7 @@ from typing import Any
 import psycopg2
 import pytest
 import requests
+from contract import Contract, booster
 from embedded import postgres
 from serving.recorder.journal import FLUSH_BYTES
 
@@ -251,6 +252,47 @@ def test_without_a_warehouse_nothing_is_recorded_and_feedback_says_so(start_serv
     refused = replica.post("/feedback", json.dumps({"prediction_id": "0" * 32, "actual": 1}))
     assert refused.status_code == 503
     assert "SERVING_WAREHOUSE_URL" in refused.json()["detail"]
+
+
+def test_the_challenger_is_asked_afterwards(
+    tracking: Any,
+    make_bundle: Callable[..., Contract],
+    tmp_path: Path,
+    server: postgres.Server,
+    url: str,
+    start_serving: Callable[..., Any],
+    wait_until: Callable[..., Any],
+) -> None:
+    settings = {"SERVING_WAREHOUSE_URL": as_serving(server, url), "SERVING_SHADOW_SHARE": "1"}
+    replica = start_serving("shadow-demand", **settings)
+    make_bundle(tmp_path / "second", offset=100, name="shadow-demand")
+    second = tracking.publish("shadow-demand", tmp_path / "second")
+    tracking.client.set_registered_model_alias("shadow-demand", "challenger", second)
+    wait_until(lambda: replica.predict().ok and _roles(url)["challenger"], 60, "the challenger is asked")
+    loaded = booster.load(tmp_path / "second")
+    expected = loaded.predict_row(loaded.rows.parse(json.dumps(ROW).encode()))
+    assert ask(url, "SELECT DISTINCT version, prediction FROM predictions WHERE role = 'challenger'") == [
+        (second, expected)
+    ]
+    assert ask(url, "SELECT DISTINCT version FROM predictions WHERE role = 'champion'") == [("1",)]
+    unpaired = (
+        "SELECT id FROM predictions WHERE role = 'challenger' EXCEPT SELECT id FROM predictions WHERE role = 'champion'"
+    )
+    assert ask(url, unpaired) == []
+
+    # what serves has no challenger to itself
+    tracking.crown("shadow-demand", second)
+    wait_until(lambda: replica.holds(second), 30, "the challenger is champion")
+    before = _roles(url)["challenger"]
+    asked = len(recorded(url))
+    for _ in range(20):
+        replica.predict()
+    wait_until(lambda: len(recorded(url)) >= asked + 20, 30, "predictions arrive")
+    assert _roles(url)["challenger"] == before
+
+
+def _roles(url: str) -> Counter[str]:
+    return Counter(role for (role,) in ask(url, "SELECT role FROM predictions"))
 
 
 def _recording(replica: Any) -> str:

@@ -55,7 +55,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
     assert settings.run_dir is not None
     folder = settings.store / settings.model_name
     folder.mkdir(parents=True, exist_ok=True)
-    registry = registry or _mlflow(settings)
+    registry = registry or mlflow_registry(settings, settings.alias)
     metrics, store = Metrics(), model_store(settings)
     replica = Replica.of(settings.run_dir, folder)
     slot = Slot(os.getpid(), store, replica.state, metrics.serving)
@@ -140,11 +140,11 @@ def _own_desk(settings: Settings, metrics: Metrics) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-def _mlflow(settings: Settings) -> MlflowRegistry:
+def mlflow_registry(settings: Settings, alias: str) -> MlflowRegistry:
     return MlflowRegistry(
         settings.mlflow_tracking_uri,
         settings.model_name,
-        settings.alias,
+        alias,
         connect_seconds=settings.registry_connect_seconds,
         read_seconds=settings.registry_read_seconds,
     )

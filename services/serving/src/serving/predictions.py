@@ -39,8 +39,11 @@ class Served:
         return json.dumps(self.label, ensure_ascii=False, separators=(",", ":"))
 
 
-def one(served: Served, body: bytes) -> bytes:
+def one(served: Served, body: bytes, prediction_id: str | None = None) -> bytes:
     """One row, as JSON, to one prediction in the output's unit, as JSON.
+
+    Args:
+        prediction_id: of the prediction; a new one, if it has none yet.
 
     Raises:
         BadJson, InvalidInput: the contract refuses the row.
@@ -54,6 +57,6 @@ def one(served: Served, body: bytes) -> bytes:
     interval = "null" if around is None else f"[{around[0]!r},{around[1]!r}]"
     # a float's repr is its shortest exact form in JSON too; json.dumps would take longer than the prediction
     return (
-        f'{{"prediction_id":"{new_id()}","prediction":{prediction!r},"unit":{served.unit_json}'
+        f'{{"prediction_id":"{prediction_id or new_id()}","prediction":{prediction!r},"unit":{served.unit_json}'
         f',"interval":{interval},"model":{served.label_json}}}'
     ).encode()

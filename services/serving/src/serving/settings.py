@@ -92,6 +92,12 @@ class Settings(BaseSettings):
     record_share: float = Field(default=1, ge=0, le=1)
     """Share of the answers that are recorded in the warehouse."""
 
+    shadow_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of the recorded answers to one row that the challenger, if there is one, is asked too."""
+
+    challenger_alias: str = Field(default="challenger", min_length=1)
+    """The alias of the version that is compared."""
+
     spool_bytes: int = Field(default=1024**3, ge=1024**2)
     """Of the predictions and outcomes that wait in the store for the warehouse; beyond it no more are recorded."""
 

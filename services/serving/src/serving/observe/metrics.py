@@ -13,7 +13,7 @@ from serving.errors import Refused, ServingError
 from serving.observe.tally import Tally
 from serving.peers import is_alive
 from serving.predictions import Served
-from serving.recorder import journal, shipper
+from serving.recorder import journal, shadow, shipper
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own variable. It is read when that package is first imported."""
@@ -135,16 +135,28 @@ class RecorderMetrics:
             registry=own,
             multiprocess_mode="livemax",
         )
+        self._shadow = Counter(
+            "serving_shadow", "Rows chosen for the challenger, by what became of them", ["outcome"], registry=own
+        )
         self._settled = shipper.Counts()
+        self._shadow_settled = shadow.Counts()
 
-    def settle(self, counts: shipper.Counts, spool_bytes: int) -> None:
+    def settle(self, recorder: shipper.Shipper) -> None:
         """Brings the shared counters up to date with the recorder."""
-        found, before = replace(counts), self._settled
+        found, before = replace(recorder.counts), self._settled
         self._rows.inc(found.rows - before.rows)
         self._refused.inc(found.refused - before.refused)
         self._torn.inc(found.torn - before.torn)
-        self._spool.set(spool_bytes)
         self._settled = found
+        self._spool.set(recorder.spool.total_bytes())
+        if recorder.shadow is not None:
+            self._settle_shadow(replace(recorder.shadow.counts))
+
+    def _settle_shadow(self, found: shadow.Counts) -> None:
+        before, self._shadow_settled = self._shadow_settled, found
+        self._shadow.labels("scored").inc(found.scored - before.scored)
+        self._shadow.labels("shed").inc(found.shed - before.shed)
+        self._shadow.labels("failed").inc(found.failed - before.failed)
 
 
 def shared_text() -> bytes:

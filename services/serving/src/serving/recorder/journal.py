@@ -136,7 +136,7 @@ class Journal:
             return
         now = time.time()
         self._at_disk += 1
-        writing = self._off_loop(lambda: self._batches.write(_line(BATCH, now, seconds, request, answer)))
+        writing = self._off_loop(lambda: self._batches.write(line(BATCH, now, seconds, request, answer)))
         writing.add_done_callback(self._batch_written)
 
     async def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
@@ -158,7 +158,7 @@ class Journal:
         if not waiting:
             return
         try:
-            self._predictions.write(b"".join([_line(ONE, *each) for each in waiting]))
+            self._predictions.write(b"".join([line(ONE, *each) for each in waiting]))
         except OSError as error:
             self._lost(len(waiting), error)
         else:
@@ -207,8 +207,8 @@ class Journal:
         self.problem = problem
 
 
-def _line(kind: bytes, at: float, seconds: float, request: bytes, answer: bytes) -> bytes:
-    """A line as Postgres' COPY reads it."""
+def line(kind: bytes, at: float, seconds: float, request: bytes, answer: bytes) -> bytes:
+    """A line of the log, as Postgres' COPY reads it."""
     request = request.translate(_BLANKS)
     if b"\\" in request:
         request = request.replace(b"\\", b"\\\\")

@@ -8,12 +8,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from serving.composition import mlflow_registry
 from serving.observe.metrics import RecorderMetrics
+from serving.recorder.challenger import Challenger
+from serving.recorder.shadow import Shadow
 from serving.recorder.shipper import Shipper
 from serving.recorder.spool import spool_of
 from serving.recorder.status import Status, StatusFile, status_of
 from serving.recorder.warehouse import Away, Warehouse
 from serving.settings import Settings
+from serving.store import ModelStore
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +40,20 @@ def work() -> None:
     settings = Settings()
     assert settings.run_dir is not None
     warehouse = Warehouse(settings.warehouse_url.get_secret_value())
-    recorder = Recorder(Shipper(spool_of(settings), warehouse), status_of(settings.run_dir), RecorderMetrics(), ending)
+    shipper = Shipper(spool_of(settings), warehouse, _shadow(settings, warehouse, ending))
+    recorder = Recorder(shipper, status_of(settings.run_dir), RecorderMetrics(), ending)
     parent = os.getppid()
     recorder.run(lambda: os.getppid() != parent)
+
+
+def _shadow(settings: Settings, warehouse: Warehouse, ending: threading.Event) -> Shadow | None:
+    if not settings.shadow_share:
+        return None
+    folder = settings.store / settings.model_name / "challenger"
+    store = ModelStore(folder, settings.model_name, keep=2)
+    challenger = Challenger(mlflow_registry(settings, settings.challenger_alias), store)
+    threading.Thread(target=challenger.follow, args=(settings.poll_seconds, ending), daemon=True).start()
+    return Shadow(lambda: challenger.served, settings.shadow_share, warehouse.take)
 
 
 @dataclass
@@ -70,7 +85,7 @@ class Recorder:
             self._say(f"the spool: {error}")
         else:
             self._say(None)
-        self.metrics.settle(self.shipper.counts, self.shipper.spool.total_bytes())
+        self.metrics.settle(self.shipper)
 
     def _last_steps(self) -> None:
         ended = threading.Timer(END_SECONDS, lambda: os._exit(0))

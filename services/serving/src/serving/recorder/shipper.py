@@ -2,11 +2,12 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from serving.recorder.shadow import Shadow
 from serving.recorder.spool import OUTCOMES, Segment, Spool
 from serving.recorder.warehouse import Unfit
 
@@ -50,7 +51,7 @@ class Shipper:
 
     spool: Spool
     keeper: Keeper
-    arrived: Callable[[bytes], None] = lambda _: None
+    shadow: Shadow | None = None
     """Is told the lines of predictions once the warehouse has them."""
     counts: Counts = field(default_factory=Counts)
     _offsets: dict[str, int] = field(default_factory=dict)
@@ -110,8 +111,8 @@ class Shipper:
         for part in parts:
             name = part.segment.name
             self._offsets[name] = self._offsets.get(name, 0) + len(part.lines)
-        if parts[0].segment.kind != OUTCOMES:
-            self.arrived(lines)
+        if self.shadow is not None and parts[0].segment.kind != OUTCOMES:
+            self.shadow.arrived(lines, behind=len(lines) >= PART_BYTES)
 
     def _keep(self, kind: str, lines: bytes) -> None:
         try:
