@@ -16,6 +16,7 @@ from benchmarks import (
     model,
     one_row,
     processes,
+    recording,
     report,
     scaling,
     servers,
@@ -24,7 +25,7 @@ from benchmarks import (
 from benchmarks.results import Results
 
 HERE = Path(__file__).parent
-PARTS = ("inplace", "isolation", "scaling", "swaps")
+PARTS = ("inplace", "isolation", "recording", "scaling", "swaps")
 
 log = logging.getLogger("benchmarks")
 
@@ -107,6 +108,10 @@ def _ours_alone(
         log.info("swaps")
         place = _new(folder, "swaps")
         results.swaps = swaps.measure(subject, place, cores, options.rounds, options.seconds)
+    if "recording" in options.only:
+        log.info("recording")
+        place = _new(folder, "recording")
+        results.recording = recording.measure(subject, place, cores, options.rounds, options.seconds)
     if "scaling" in options.only:
         log.info("scaling")
         place = _new(folder, "scaling")

@@ -59,6 +59,8 @@ TARGETS = (
     Target("batch, rows/s: our Arrow / `inplace_predict`", "batch", "arrow_vs_inplace", ">= 0.8", _at_least(0.8)),
     Target("one row beside batches: p99 / p99 alone", "isolation", "p99_ratio", "< 3", _below(3)),
     Target("one row during rollouts: p99 / p99 without", "swaps", "p99_ratio", "< 3", _below(3)),
+    Target("requests/s: with the prediction log / without", "recording", "on", ">= 0.95", _at_least(0.95)),
+    Target("requests/s: with a challenger on 10% too / without", "recording", "shadow", ">= 0.9", _at_least(0.9)),
     Target("requests/s: two workers / one", "scaling", "two_workers", ">= 1.7", _at_least(1.7)),
     Target("MB of our worker beyond the model", "memory", "beyond_model_mb", "<= 150", _at_most(150)),
     Target("start of ours, s", "start", "ours_s", "<= 1.5 × empty FastAPI + 1", _starts_in_time),
@@ -145,6 +147,18 @@ def _rest(figures: Figures) -> list[str]:
             [title, f"{swaps[f'{key}_rate']:,.0f}", f"{swaps[f'{key}_p99_ms']:.2f}"] for key, title in titles.items()
         ]
         sections += ["## One row a request, 16 connections, during rollouts", table(["", "requests/s", "p99 ms"], rows)]
+    if "off_rate" in (recording := figures["recording"]):
+        titles = {"off": "without a log", "on": "with the prediction log", "shadow": "and a challenger on 10%"}
+        rows = [
+            [title, f"{recording[f'{key}_rate']:,.0f}", f"{recording[f'{key}_p99_ms']:.2f}"]
+            for key, title in titles.items()
+        ]
+        sections += [
+            "## One row a request, 16 connections, and the prediction log",
+            table(["", "requests/s", "p99 ms"], rows),
+            f"Not recorded: {recording['not_recorded']:,} answers. The challenger scored {recording['scored']:,} rows;"
+            f" {recording['shed']:,} were left out, since the log came first.",
+        ]
     if "one" in (scaling := figures["scaling"]):
         rows = [["1", f"{scaling['one']:,.0f}"], ["2", f"{scaling['two']:,.0f}"]]
         sections += ["## Workers, on two cores shared with the load", table(["workers", "requests/s"], rows)]

@@ -10,6 +10,7 @@ from benchmarks.inplace import InProcess
 from benchmarks.isolation import Isolation
 from benchmarks.one_row import Sample, Visit
 from benchmarks.processes import Resident
+from benchmarks.recording import Recording
 from benchmarks.scaling import Scaling
 from benchmarks.servers import Server
 from benchmarks.swaps import Swaps
@@ -29,6 +30,7 @@ class Results:
     visits: dict[str, list[Visit]] = field(default_factory=lambda: defaultdict(list))
     inplace: list[InProcess] = field(default_factory=list)
     isolation: Isolation | None = None
+    recording: Recording | None = None
     scaling: Scaling | None = None
     swaps: Swaps | None = None
 
@@ -78,6 +80,7 @@ class Results:
                 "arrow_vs_inplace": _ratio(rates.get("ours.arrow"), rates.get("inplace")),
             },
             "isolation": self._isolation(),
+            "recording": self._recording(),
             "scaling": self._scaling(),
             "swaps": self._swaps(),
             "memory": self._memory(),
@@ -97,6 +100,16 @@ class Results:
             "p50_ratio": _ratio(batches.p50_ms, alone.p50_ms),
             "p99_ratio": _ratio(batches.p99_ms, alone.p99_ms),
             "scrapes_p99_ratio": _ratio(scrapes.p99_ms, alone.p99_ms),
+        }
+
+    def _recording(self) -> Figures:
+        if self.recording is None:
+            return {"on": None, "shadow": None}
+        found = self.recording
+        return {
+            **asdict(found),
+            "on": _ratio(found.on_rate, found.off_rate),
+            "shadow": _ratio(found.shadow_rate, found.off_rate),
         }
 
     def _scaling(self) -> Figures:
