@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import requests
 from embedded import postgres
@@ -71,9 +72,11 @@ def measure(subject: Subject, folder: Path, cores: Cores, rounds: int, seconds: 
                 store.mkdir()
                 server = following(ours(subject, store), address, store)
                 turn.loads.append(_loaded(server, turn.environment, store, cores, seconds, counted))
-    rates = {f"{name}_rate": median(run.rate for run in turn.loads) for name, turn in turns.items()}
-    p99 = {f"{name}_p99_ms": median(run.p99_ms for run in turn.loads) for name, turn in turns.items()}
-    return Recording(**rates, **p99, **{name: int(value) for name, value in counted.items()})
+    figures: dict[str, Any] = {name: int(value) for name, value in counted.items()}
+    for name, turn in turns.items():
+        figures[f"{name}_rate"] = median(run.rate for run in turn.loads)
+        figures[f"{name}_p99_ms"] = median(run.p99_ms for run in turn.loads)
+    return Recording(**figures)
 
 
 def _loaded(
