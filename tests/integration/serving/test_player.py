@@ -64,5 +64,5 @@ def test_a_service_that_refuses_or_is_away_is_said_so(
     with pytest.raises(PlayFailed, match=r"/predict: status 422: .*invalid-input"):
         Player(replica.url, speed=1e9).play([broken])
     replica.stop()
-    with pytest.raises(PlayFailed, match="/predict: .*refused"):
+    with pytest.raises(PlayFailed, match=r"/predict: .*refused"):
         Player(replica.url, speed=1e9).play([event(0)])
