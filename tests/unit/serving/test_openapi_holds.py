@@ -11,6 +11,7 @@ from typing import Any
 
 import open_inference_api
 import pytest
+from pydantic import SecretStr
 from serving_servers import bike_settings, listening
 
 RULES = Path(__file__).with_name("schemathesis.toml")
@@ -23,7 +24,8 @@ MODEL = "bike-demand"
 async def address(tmp_path: Path, run_dir: Path, registry: Any) -> AsyncIterator[str]:
     """Of a service that follows an alias which points to version 1."""
     registry.alias = "1"
-    async with listening(bike_settings(tmp_path, run_dir, poll_seconds=0.1), registry) as found:
+    settings = bike_settings(tmp_path, run_dir, poll_seconds=0.1, webhook_secret=SecretStr("another"))
+    async with listening(settings, registry) as found:
         yield found
 
 
