@@ -20,6 +20,9 @@ from trainer.usecases.trips.fields import MODEL_NAME
 KEPT = timedelta(days=1)
 """There are 288 runs a day."""
 
+PATIENCE_SECONDS = 60
+"""For MLflow to take its webhook; its client would ask for four minutes again and again if it can't read what it has."""
+
 
 @flow(name="reconcile", retries=2, retry_delay_seconds=10)
 def reconcile() -> State[Any]:
@@ -36,7 +39,7 @@ def reconcile() -> State[Any]:
 
 
 # the next run, in five minutes, tries it again
-@task(name="keep webhook", task_run_name="keep webhook", cache_policy=NO_CACHE)
+@task(name="keep webhook", task_run_name="keep webhook", cache_policy=NO_CACHE, timeout_seconds=PATIENCE_SECONDS)
 def keep_webhook() -> None:
     """MLflow tells the service at once of an alias that moved, if a secret is configured that signs it."""
     webhook, secret = registry_webhook(MODEL_NAME), settings().serving_webhook_secret.get_secret_value()
