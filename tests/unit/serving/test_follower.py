@@ -143,6 +143,7 @@ async def test_it_looks_at_once_when_it_is_told(workers: Any, registry: Any) -> 
         registry.alias = "2"
         told.look()
         await until(lambda: workers.versions == ["2"] * 3)
+        assert not told._told.is_set()  # and waits again
 
 
 async def test_what_is_told_while_it_looks_is_looked_at_too(
@@ -154,7 +155,7 @@ async def test_what_is_told_while_it_looks_is_looked_at_too(
 
     def moves_meanwhile() -> Any:
         found = champion()
-        if registry.alias == "1":
+        if registry.looks == 2:  # the first is the poll's own, this one is the swap's
             registry.alias = "2"
             loop.call_soon_threadsafe(workers.follower.look)
         return found

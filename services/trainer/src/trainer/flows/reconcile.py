@@ -21,7 +21,7 @@ KEPT = timedelta(days=1)
 """There are 288 runs a day."""
 
 PATIENCE_SECONDS = 60
-"""For MLflow to take its webhook; its client would ask for four minutes again and again if it can't read what it has."""
+"""For MLflow to take its webhook. If it can't read those that it has, its client would ask again for four minutes."""
 
 
 @flow(name="reconcile", retries=2, retry_delay_seconds=10)
