@@ -179,6 +179,14 @@ def test_an_alias_that_is_moved_by_hand_gets_its_row(trained: Any, wait_until: W
         assert (newest["from"], newest["to"], newest["outcome"]) == (before, version, "done")
 
 
+def test_mlflow_reaches_the_service_with_its_webhook(trained: Any) -> None:
+    """That reconciliation, in the test above, has registered; MLflow has a test of its own for it."""
+    webhooks = f"{trained.url('mlflow')}/api/2.0/mlflow/webhooks"
+    (webhook,) = call(webhooks)["webhooks"]
+    tested = call(f"{webhooks}/{webhook['webhook_id']}/test", {}, timeout=60)["result"]
+    assert (tested["success"], tested["response_status"]) == (True, 202)
+
+
 def test_the_history_is_shown_as_a_table(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
     history.show(history.read(trained.url("serving")), Terminal())
     lines = capsys.readouterr().out.splitlines()

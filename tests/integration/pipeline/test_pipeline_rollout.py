@@ -1,5 +1,6 @@
 """Promote, dry run, refusal, rollback and an alias moved by hand, as a person does them in the two UIs."""
 
+import re
 import subprocess
 import sys
 import time
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import requests
+from mlflow.entities.webhook import Webhook
 from pipelines import MODEL, Pipeline
 from trainer.registry.champion import CHALLENGER, CHAMPION
 from trainer.rollout.change import Rollout
@@ -149,6 +151,70 @@ def test_an_alias_moved_by_hand_is_followed_and_told_of(pipeline: Pipeline, cham
     newest, before = history(pipeline)[:2]
     assert (before.change.from_version, before.change.to_version) == (champion, weaker)
     assert (newest.change.kind, newest.change.actor, newest.change.to_version) == ("by hand", BY_HAND, champion)
+
+
+def test_reconciliation_has_mlflow_tell_the_service_of_aliases(pipeline: Pipeline, champion: str) -> None:
+    completed(pipeline, RECONCILE)
+    webhook = webhook_of(pipeline)
+    assert webhook is not None
+    assert webhook.url == f"{pipeline.stack.url('serving')}/registry/events"
+    assert pipeline.mlflow.test_webhook(webhook.webhook_id).response_status == 202
+
+    before = told(pipeline)
+    pipeline.mlflow.set_registered_model_alias(MODEL, CHAMPION, champion)
+    pipeline.wait(lambda: told(pipeline) > before, 10, "the service is told of the alias")
+    assert_served(pipeline, champion)
+
+
+def test_a_webhook_that_mlflow_refuses_is_told_of_and_stops_nothing(pipeline: Pipeline, champion: str) -> None:
+    said = reconciled_with(pipeline, TRAINER_SERVING_URL="ftp://nowhere")
+    assert said.startswith("the ledger agrees with the registry; MLflow's webhook: ")
+    assert "Invalid webhook URL scheme: 'ftp'" in said
+
+
+def test_without_a_secret_there_is_no_webhook(pipeline: Pipeline, champion: str) -> None:
+    completed(pipeline, RECONCILE)
+    before = webhook_of(pipeline)
+    assert before is not None
+    assert reconciled_with(pipeline, SERVING_WEBHOOK_SECRET="") == "the ledger agrees with the registry"
+    # not none at all: the schedule may have brought back one
+    after = webhook_of(pipeline)
+    assert after is None or after.webhook_id != before.webhook_id
+    completed(pipeline, RECONCILE)
+    assert webhook_of(pipeline) is not None
+
+
+def webhook_of(pipeline: Pipeline) -> Webhook | None:
+    """The only one that MLflow has."""
+    found = pipeline.mlflow.list_webhooks()
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def told(pipeline: Pipeline) -> float:
+    """How often MLflow told the service of its alias."""
+    metrics = requests.get(pipeline.stack.url("serving") + "/metrics", timeout=10).text
+    found = re.search(r'^serving_registry_events_total{outcome="followed"} (\S+)$', metrics, re.MULTILINE)
+    return float(found[1]) if found else 0.0
+
+
+def reconciled_with(pipeline: Pipeline, **changes: str) -> str:
+    """What a run with other settings says, which must complete."""
+    program = (
+        "from trainer.flows.reconcile import reconcile\n"
+        "state = reconcile(return_state=True)\n"
+        "assert state.is_completed(), state\n"
+        "print(state.message)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**pipeline.stack.environment("prefect-worker"), **changes},
+        check=True,
+        timeout=120,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return ended.stdout.strip().splitlines()[-1]
 
 
 def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: Pipeline) -> None:

@@ -15,10 +15,17 @@ import psutil
 import pytest
 import requests
 from contract import Contract
+from embedded.composition import programs
 from mlflow import MlflowClient
 from prometheus_client.parser import text_string_to_metric_families
 
 TOKEN = "a-token-for-tests"
+AS_IN_THE_STACK = {
+    name: value
+    for name, value in programs(Path(__file__).parents[3] / "docker-compose.yml", {}, {})["mlflow"].environment.items()
+    if name.startswith("MLFLOW_WEBHOOK_") or name in {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "MLFLOW_DISABLE_TELEMETRY"}
+} | {"MLFLOW_WEBHOOK_CACHE_TTL": "0"}  # what a test registers is sent to at once
+"""MLflow's settings but for its places."""
 EXAMPLE = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 
 
@@ -91,8 +98,7 @@ class Tracking(Program):
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]
         command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{folder / 'mlflow.db'}"]
         command += ["--artifacts-destination", str(self.artifacts)]
-        quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-        super().__init__(command, quiet, folder / "mlflow.log")
+        super().__init__(command, AS_IN_THE_STACK, folder / "mlflow.log")
         self.client = MlflowClient(self.uri, self.uri)
 
     def start(self) -> None:

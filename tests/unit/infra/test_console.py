@@ -12,6 +12,7 @@ from console.choices import BadChoice, Choices
 from console.history import show as show_history
 from console.terminal import Terminal
 from console.whereabouts import demo
+from cryptography.fernet import Fernet
 from embedded.ports import choose
 from embedded.state import State
 
@@ -85,8 +86,10 @@ def test_every_placeholder_becomes_a_secret_of_its_own(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     dotenv.write_with_secrets(file, ROOT / ".env.example")
     written = dotenv.read(file)
-    assert list(written) == dotenv.secrets_of((ROOT / ".env.example").read_text())
+    assert written.keys() == dotenv.secrets_of((ROOT / ".env.example").read_text()).keys()
     assert len(set(written.values())) == len(written)
+    key = Fernet(written.pop("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"))
+    assert key.decrypt(key.encrypt(b"secret")) == b"secret"
     assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in written.values())
     assert file.stat().st_mode & 0o777 == 0o600
 

@@ -10,6 +10,7 @@ import serving.settings
 import trainer.settings
 import yaml
 from console import dotenv
+from cryptography.fernet import Fernet
 from embedded.composition import interpolate
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -33,7 +34,9 @@ NOT_PASSED = {
 DIFFERENT_ON_PURPOSE = {
     "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
     "SERVING_WAREHOUSE_URL",  # a service without a stack has no warehouse
+    "SERVING_WEBHOOK_SECRET",  # and no MLflow that knows where it is
 }
+OFF_WHEN_EMPTY = {"SERVING_WEBHOOK_SECRET"}
 
 
 def filled(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -80,7 +83,19 @@ def test_a_copy_of_the_example_changes_nothing() -> None:
 
 
 def test_an_empty_value_counts_as_none() -> None:
-    assert filled(dict.fromkeys(EXAMPLE, "")) == filled({})
+    assert filled(dict.fromkeys(EXAMPLE.keys() - OFF_WHEN_EMPTY, "")) == filled({})
+
+
+@pytest.mark.parametrize("name", OFF_WHEN_EMPTY)
+@pytest.mark.parametrize("service", ["serving", "prefect-worker"])
+def test_what_can_be_switched_off_is_off_when_it_is_empty(name: str, service: str) -> None:
+    assert environment(service)[name]
+    assert filled({name: ""})["services"][service]["environment"][name] == ""
+
+
+def test_mlflow_can_use_its_key_as_it_is_without_a_file_of_secrets() -> None:
+    key = Fernet(environment("mlflow")["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"])
+    assert key.decrypt(key.encrypt(b"secret")) == b"secret"
 
 
 @pytest.mark.parametrize(("settings", "service"), SERVICES)
@@ -114,7 +129,7 @@ def test_the_compose_file_has_the_settings_own_defaults(
 
 def test_every_secret_has_a_default_that_shows_what_it_is() -> None:
     secrets = {name for name in EXAMPLE if re.search("PASSWORD|TOKEN|SECRET|KEY", name)}
-    assert set(dotenv.secrets_of((ROOT / ".env.example").read_text())) == secrets
+    assert dotenv.secrets_of((ROOT / ".env.example").read_text()).keys() == secrets
 
 
 def test_ports_are_published_on_the_loopback_address_alone() -> None:

@@ -40,10 +40,13 @@ class FolderRegistry:
     born: int = 0
     reachable: bool = True
     downloads: list[str] = field(default_factory=list)
+    looks: int = 0
+    """How often it was asked where the alias points."""
     breaks_at: str | None = None
     """The download of this file ends in the middle."""
 
     def champion(self) -> ModelVersion:
+        self.looks += 1
         self._reach()
         if self.alias is None:
             raise NoChampion(MODEL, "champion")

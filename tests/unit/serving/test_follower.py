@@ -1,5 +1,8 @@
 """When the service moves by itself, and when it doesn't."""
 
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +116,88 @@ async def test_a_worker_that_fell_behind_is_brought_back(workers: Any, registry:
     await workers.follower.poll()
     assert workers.versions == ["1"] * 3
     assert workers.generations == [1, 1, 1]
+
+
+@asynccontextmanager
+async def following(workers: Any, poll_seconds: float = 3600) -> AsyncIterator[Any]:
+    """The follower at work, after its first poll."""
+    workers.follower._poll_seconds = poll_seconds
+    running = asyncio.create_task(workers.follower.run())
+    try:
+        yield workers.follower
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110  it is in files and other objects
+            await asyncio.sleep(0.01)
+
+
+async def test_it_looks_at_once_when_it_is_told(workers: Any, registry: Any) -> None:
+    registry.alias = "1"
+    async with following(workers) as told:
+        await until(lambda: workers.versions == ["1"] * 3)
+        registry.alias = "2"
+        told.look()
+        await until(lambda: workers.versions == ["2"] * 3)
+        assert not told._told.is_set()  # and waits again
+
+
+async def test_what_is_told_while_it_looks_is_looked_at_too(
+    workers: Any, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.alias = "1"
+    champion = registry.champion
+    loop = asyncio.get_running_loop()
+
+    def moves_meanwhile() -> Any:
+        found = champion()
+        if registry.looks == 2:  # the first is the poll's own, this one is the swap's
+            registry.alias = "2"
+            loop.call_soon_threadsafe(workers.follower.look)
+        return found
+
+    monkeypatch.setattr(registry, "champion", moves_meanwhile)
+    async with following(workers):
+        await until(lambda: workers.versions == ["2"] * 3)
+
+
+async def test_many_tellings_are_few_looks(workers: Any, registry: Any) -> None:
+    registry.alias = "1"
+    async with following(workers) as told:
+        await until(lambda: workers.versions == ["1"] * 3)
+        before = registry.looks
+        for _ in range(20):
+            told.look()
+            await asyncio.sleep(0.005)
+        registry.alias = "2"
+        told.look()
+        await until(lambda: workers.versions == ["2"] * 3)
+        # the swap itself asks once more
+        assert registry.looks - before <= 6
+
+
+async def test_being_told_undoes_no_rollout(workers: Any, registry: Any) -> None:
+    registry.alias = "1"
+    async with following(workers) as told:
+        await until(lambda: workers.versions == ["1"] * 3)
+        await workers.coordinator.lease_version("2", 60)
+        before = registry.looks
+        told.look()
+        await until(lambda: registry.looks > before)
+        assert workers.versions == ["2"] * 3
+        registry.alias = "2"
+        told.look()
+        await until(lambda: workers.replica.state.read().lease is None)
+        assert workers.versions == ["2"] * 3
+
+
+async def test_it_polls_as_ever_when_nobody_tells_it(workers: Any, registry: Any) -> None:
+    registry.alias = "1"
+    async with following(workers, poll_seconds=0.05):
+        await until(lambda: workers.versions == ["1"] * 3)
+        registry.alias = "2"
+        await until(lambda: workers.versions == ["2"] * 3)

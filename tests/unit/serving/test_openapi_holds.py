@@ -25,7 +25,9 @@ async def address(tmp_path: Path, run_dir: Path, registry: Any) -> AsyncIterator
     """Of a service that follows an alias which points to version 1; its warehouse is away."""
     registry.alias = "1"
     away = SecretStr("postgresql://serving:secret@127.0.0.1:9/warehouse")
-    settings = bike_settings(tmp_path, run_dir, poll_seconds=0.1, warehouse_url=away)
+    settings = bike_settings(
+        tmp_path, run_dir, poll_seconds=0.1, warehouse_url=away, webhook_secret=SecretStr("another")
+    )
     async with listening(settings, registry) as found:
         yield found
 

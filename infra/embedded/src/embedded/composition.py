@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?::-(?P<default>[^${}]*))?\}")
+VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<colon>:?)-(?P<default>[^${}]*))?\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +23,14 @@ class Declared:
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """Fills in ``${NAME}`` and ``${NAME:-default}`` as compose does; an empty value counts as none given."""
+    """Fills in ``${NAME}``, ``${NAME:-default}`` and ``${NAME-default}`` as compose does.
+
+    With the colon an empty value counts as none given.
+    """
 
     def value(match: re.Match[str]) -> str:
-        return variables.get(match["name"]) or match["default"] or ""
+        given = variables.get(match["name"])
+        return given if given or (given is not None and not match["colon"]) else match["default"] or ""
 
     filled = VARIABLE.sub(value, text)
     # a default may hold a variable of its own: the inner one is filled in first

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serving import openapi, problems
 from serving.batch.lane import Lane
 from serving.coordinator import Coordinator
+from serving.deliveries import Deliveries
 from serving.description import Describer
 from serving.errors import Overloaded
 from serving.exchange import Memory, refusal
@@ -27,7 +28,18 @@ from serving.peers import Peers
 from serving.problems import KINDS, Problem, TurnedAway
 from serving.recorder.journal import Log
 from serving.recorder.status import StatusFile
-from serving.routes import docs, feedback, health, invocations, metrics, model, open_inference, predict, rollout
+from serving.routes import (
+    docs,
+    feedback,
+    health,
+    invocations,
+    metrics,
+    model,
+    open_inference,
+    predict,
+    registry_events,
+    rollout,
+)
 from serving.routes.carrier import Carrier
 from serving.routes.orders import Orders
 from serving.slot import Slot
@@ -50,6 +62,7 @@ class Parts:
     memory: Memory
     journal: Log
     recorder: StatusFile
+    deliveries: Deliveries
     life: Callable[[], AbstractAsyncContextManager[None]]
     """Entered before the first request, left after the last."""
     model_name: str
@@ -68,7 +81,8 @@ class Service(FastAPI):
     def openapi(self) -> dict[str, Any]:
         current = self._parts.slot.current
         contract = current.model.contract if current else None
-        return openapi.document(contract, self._parts.model_name, self._parts.max_batch_rows)
+        events = self._parts.deliveries.wanted
+        return openapi.document(contract, self._parts.model_name, self._parts.max_batch_rows, events=events)
 
 
 def build(parts: Parts) -> Service:
@@ -82,6 +96,8 @@ def build(parts: Parts) -> Service:
     orders = Orders(parts.memory, parts.reload_token)
     app.include_router(model.router(parts.coordinator, parts.describer, parts.ledger, orders))
     app.include_router(rollout.router(parts.coordinator, orders))
+    if parts.deliveries.wanted:
+        app.include_router(registry_events.router(parts.deliveries, parts.memory, parts.peers, parts.metrics))
     app.include_router(metrics.router(parts.metrics, parts.peers, parts.lane))
     docs.add(app)
     _answer_errors(app, parts.metrics)

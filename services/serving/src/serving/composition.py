@@ -16,6 +16,7 @@ from serving.batch.lane import Lane
 from serving.batch.models import Models
 from serving.calls import Limits
 from serving.coordinator import Coordinator
+from serving.deliveries import Deliveries
 from serving.description import Describer
 from serving.exchange import Memory
 from serving.follower import Follower
@@ -95,6 +96,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
         journal=journal,
         recorder=status_of(settings.run_dir),
         memory=Memory(settings.max_buffered_bytes),
+        deliveries=Deliveries(settings.webhook_secret, settings.model_name, settings.alias),
         life=life,
         model_name=settings.model_name,
         reload_token=settings.reload_token,

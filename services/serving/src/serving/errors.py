@@ -106,6 +106,10 @@ class NotAuthorized(ServingError):
     """The bearer token is missing or wrong."""
 
 
+class BadSignature(ServingError):
+    """What is said to come from MLflow isn't signed by it, or was signed at another time."""
+
+
 class WorkerSilent(ServingError):
     """A worker of this replica doesn't answer on its socket."""
 

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import suppress
 
 from serving.coordinator import Coordinator
 from serving.errors import NoChampion, Refused, RegistryUnreachable, ServingError, StoreFailed
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 FIRST_RETRY_SECONDS = 4.0
 LONGEST_RETRY_SECONDS = 300.0
 STATUS_SECONDS = 2.0
+BREATH_SECONDS = 0.1
+"""Between two polls at least, however much is told."""
 
 
 class Follower:
@@ -37,6 +40,7 @@ class Follower:
         self._refused_key: str | None = None
         self._retry_at = 0.0
         self._retry_seconds = FIRST_RETRY_SECONDS
+        self._told = asyncio.Event()
 
     async def run(self) -> None:
         """Polls until it is cancelled."""
@@ -44,8 +48,21 @@ class Follower:
             with lock(self._lock_file) as mine:
                 while mine:
                     await self.poll()
-                    await asyncio.sleep(self._poll_seconds)
-            await asyncio.sleep(self._poll_seconds)
+                    await self._pause()
+            await self._pause()
+
+    def look(self) -> None:
+        """Has the next poll begin now. Told many times at once, or during a poll, it is one more."""
+        self._told.set()
+
+    async def _pause(self) -> None:
+        breath = min(BREATH_SECONDS, self._poll_seconds)
+        await asyncio.sleep(breath)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._poll_seconds - breath):
+                await self._told.wait()
+        # before the poll: what is told while it asks may be news to it
+        self._told.clear()
 
     async def poll(self) -> None:
         """Looks once where the alias points and acts if that is news."""

@@ -31,7 +31,7 @@ async def living(
         settle: Brings the shared counters up to date; also done every second, so that a killed worker loses little.
         parent: Process without which the worker is to end; None for none.
     """
-    async with listening(run_dir, slot, settle):
+    async with listening(run_dir, slot, {"settle": settle, "look": follower.look}):
         keeper = _Keeper(slot, settle, parent)
         await keeper.converge()
         tasks = [asyncio.create_task(run()) for run in (keeper.run, follower.run)]

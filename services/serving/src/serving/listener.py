@@ -20,15 +20,17 @@ def socket_path(run_dir: Path, pid: int) -> Path:
 
 
 @asynccontextmanager
-async def listening(run_dir: Path, slot: Slot, settle: Callable[[], None] | None = None) -> AsyncIterator[None]:
+async def listening(
+    run_dir: Path, slot: Slot, acts: Mapping[str, Callable[[], None]] | None = None
+) -> AsyncIterator[None]:
     """Answers as long as the context lasts.
 
     Args:
-        settle: Brings the counters that the workers share up to date with this worker.
+        acts: What calls that have nothing to do with the slot do, by their name.
     """
     path = socket_path(run_dir, slot.pid)
     path.unlink(missing_ok=True)  # of a dead process that had the same number
-    conversations = _Conversations(slot, settle)
+    conversations = _Conversations(slot, acts or {})
     server = await asyncio.start_unix_server(conversations.answer, path, limit=LONGEST)
     try:
         yield
@@ -39,9 +41,9 @@ async def listening(run_dir: Path, slot: Slot, settle: Callable[[], None] | None
 
 
 class _Conversations:
-    def __init__(self, slot: Slot, settle: Callable[[], None] | None) -> None:
+    def __init__(self, slot: Slot, acts: Mapping[str, Callable[[], None]]) -> None:
         self._slot = slot
-        self._settle = settle
+        self._acts = acts
         self._open: set[asyncio.Task[None]] = set()
 
     async def end(self) -> None:
@@ -78,8 +80,8 @@ class _Conversations:
             "converge": self._slot.converge,
             "discard": self._slot.discard,
         }
-        if call.what == "settle" and self._settle is not None:
-            self._settle()
+        if act := self._acts.get(call.what):
+            act()
         try:
             return Reply(status=await calls[call.what]() if call.what in calls else self._slot.status())
         except ServingError as error:

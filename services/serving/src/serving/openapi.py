@@ -6,20 +6,25 @@ from typing import Any
 
 from contract import Contract
 
-from serving import protocol_schemas
+from serving import deliveries, protocol_schemas
 from serving.problems import MEDIA_TYPE
 from serving.protocol_schemas import ARROW, INFER_ERROR, MLFLOW_ERROR
 from serving.schemas import Schema, schemas
 
 BODY_REFUSALS = (400, 408, 413, 415, 422)
 BUSY = 503
+SIGNED = {"registrySignature": {"type": "apiKey", "in": "header", "name": deliveries.SIGNATURE}}
 
 Refusals = Mapping[int, Schema]
 """The content of a refusal by its status."""
 
 
-def document(contract: Contract | None, title: str, most_rows: int) -> Schema:
-    """An OpenAPI 3.1 document; it names the model's fields when there is a model."""
+def document(contract: Contract | None, title: str, most_rows: int, *, events: bool) -> Schema:
+    """An OpenAPI 3.1 document; it names the model's fields when there is a model.
+
+    Args:
+        events: Whether the service takes the registry's events.
+    """
     return {
         "openapi": "3.1.0",
         "info": {"title": title, "version": "1", "description": contract.description if contract else ""},
@@ -31,13 +36,13 @@ def document(contract: Contract | None, title: str, most_rows: int) -> Schema:
         ],
         "paths": {
             **_tagged("predictions", _predictions(contract)),
-            **_tagged("operation", _operation()),
+            **_tagged("operation", _operation() | (_registry() if events else {})),
             **_tagged("MLflow", _mlflow(contract)),
             **_tagged("Open Inference Protocol", _open_inference(contract)),
         },
         "components": {
             "schemas": schemas(contract, most_rows) | protocol_schemas.schemas(contract, most_rows),
-            "securitySchemes": {"reloadToken": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"reloadToken": {"type": "http", "scheme": "bearer"}} | (SIGNED if events else {}),
         },
     }
 
@@ -137,8 +142,8 @@ def _parameter(contract: Contract | None, name: str) -> Schema:
     return {"name": name, "in": "path", "required": True, "schema": schema, **example}
 
 
-def _call(summary: str, gives: str, refusals: Refusals, body: Schema | None = None) -> Schema:
-    responses = {"200": {"description": summary, "content": {"application/json": {"schema": _schema(gives)}}}}
+def _call(summary: str, gives: str, refusals: Refusals, body: Schema | None = None, *, status: int = 200) -> Schema:
+    responses = {str(status): {"description": summary, "content": {"application/json": {"schema": _schema(gives)}}}}
     call: Schema = {"summary": summary, "responses": responses | _refusals(refusals)}
     return call | ({} if body is None else {"requestBody": body})
 
@@ -165,6 +170,22 @@ def _order(summary: str, takes: str, gives: str) -> Schema:
     body = _body(takes, {}) | {"required": False} if takes == "ReloadRequest" else _body(takes, {"version": "1"})
     call = _call(summary, gives, _problems(401, *BODY_REFUSALS, 409, 502, 507), body)
     return call | {"security": [{"reloadToken": []}]}
+
+
+def _registry() -> Schema:
+    text = {"type": "string", "minLength": 1}
+    headers = [
+        {"name": name, "in": "header", "required": True, "description": meaning, "schema": text}
+        for name, meaning in ((deliveries.ID, "Names the delivery."), (deliveries.TIMESTAMP, "Seconds since 1970 UTC."))
+    ]
+    call = _call(
+        "MLflow tells of an alias that moved",
+        "Told",
+        _problems(400, 401, 408, 413, 415, BUSY),
+        _body("RegistryEvent", None),
+        status=202,
+    )
+    return {"/registry/events": {"post": call | {"parameters": headers, "security": [{"registrySignature": []}]}}}
 
 
 def _texts(summary: str) -> Schema:

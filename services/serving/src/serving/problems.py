@@ -46,6 +46,7 @@ KINDS: Mapping[type[Exception], tuple[int, str, str]] = {
     BadJson: (400, "bad-json", "The body isn't a JSON object"),
     ClientDisconnect: (400, "client-left", "The client left before its body ended"),
     errors.NotAuthorized: (401, "not-authorized", "The call needs its bearer token"),
+    errors.BadSignature: (401, "bad-signature", "The call needs the registry's signature"),
     errors.BodyTooLarge: (413, "body-too-large", "The body is too large"),
     errors.NotJson: (415, "not-json", "The body isn't JSON"),
     errors.BadArrow: (400, "bad-arrow", "The body isn't an Arrow stream"),
@@ -97,6 +98,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
     match error:
         case errors.NotAuthorized():
             return {"WWW-Authenticate": 'Bearer realm="serving"'}
+        case errors.BadSignature():
+            return {"WWW-Authenticate": 'HMAC-SHA256 realm="serving"'}
         case errors.Overloaded() | errors.BatchFailed():
             return {"Retry-After": "1"}
         case errors.NoModel():

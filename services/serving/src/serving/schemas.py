@@ -137,6 +137,8 @@ _FIXED: Schema = {
         fields={"type": "object", "additionalProperties": NUMBER},
     ),
     "Reloaded": object_of(**{"from": _or_null(TEXT), "to": TEXT, "generation": WHOLE, "workers": WORKERS}),
+    "RegistryEvent": {"type": "object", "description": "As MLflow's webhooks have it; what isn't known is ignored."},
+    "Told": object_of(follows={"type": "boolean", "description": "Whether the service looks at its alias now."}),
     "Health": {
         "type": "object",
         "properties": {

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     reload_token: SecretStr = Field(min_length=1)
     """Bearer token of ``/reload`` and ``/rollout``."""
 
+    webhook_secret: SecretStr = SecretStr("")
+    """MLflow signs with it what it tells ``/registry/events``; empty: there is no such call, only polls."""
+
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     """A longer request body is refused."""
 

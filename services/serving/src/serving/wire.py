@@ -25,7 +25,7 @@ class Call(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    what: Literal["status", "stage", "converge", "discard", "settle"]
+    what: Literal["status", "stage", "converge", "discard", "settle", "look"]
     key: str = ""
     """Of ``stage``: the store's entry to load."""
 

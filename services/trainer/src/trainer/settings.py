@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     serving_reload_token: SecretStr = Field(validation_alias="SERVING_RELOAD_TOKEN")
     """Bearer token of the service's ``/reload`` and ``/rollout``."""
 
+    serving_webhook_secret: SecretStr = Field(default=SecretStr(""), validation_alias="SERVING_WEBHOOK_SECRET")
+    """MLflow signs with it what its registry tells the service; empty: it tells nothing, and the service polls."""
+
     notify_webhook_url: str = ""
     """Where results of training runs are posted; kept in Prefect as the block ``custom-webhook/training``."""
 

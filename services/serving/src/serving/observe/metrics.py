@@ -38,6 +38,9 @@ class Metrics:
         self.poll_failures = Counter(
             "serving_registry_poll_failures", "Polls that the registry did not answer", registry=own
         )
+        self.registry_events = Counter(
+            "serving_registry_events", "Deliveries of the registry's webhook, by outcome", ["outcome"], registry=own
+        )
         self.champion_refused = Gauge(
             "serving_champion_refused",
             "1 while the alias points to a version that can't be served",

@@ -10,6 +10,7 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 from trainer.data.warehouse import Connection, connect
 from trainer.registry.champion import Registry
 from trainer.registry.runs import TrainingRun, client
+from trainer.registry.webhook import Webhook
 from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.notification import WEBHOOK_BLOCK
 from trainer.rollout.replica import HttpReplica
@@ -34,6 +35,10 @@ def connected_warehouse() -> AbstractContextManager[Connection]:
 
 def registry(model: str) -> Registry:
     return Registry(client(settings().mlflow_tracking_uri), model)
+
+
+def registry_webhook(model: str) -> Webhook:
+    return Webhook(client(settings().mlflow_tracking_uri), model, settings().serving_url)
 
 
 def training_run(run_id: str) -> TrainingRun:
