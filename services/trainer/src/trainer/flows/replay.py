@@ -1,0 +1,106 @@
+"""The flow ``replay``: months of the past happen again in minutes, and monitoring and retraining run on them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import pyarrow as pa
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
+from pydantic import Field
+
+from trainer.data.errors import DataError
+from trainer.data.months import Month, MonthsText, parse_months
+from trainer.data.source import MonthFile, Service, SourceName
+from trainer.flows.failure import tell_of_failure
+from trainer.flows.ingest import fetch_month, ingest
+from trainer.flows.outside import settings
+from trainer.flows.steps.replay import Window, await_response, play, read_trips, run
+from trainer.replay.player import Player
+from trainer.replay.weeks import weeks
+
+HOLDOUT_DAYS = 7
+"""Of the first month: they judge the model that the replay begins with."""
+
+
+ALARMS = ("drift", "decay")
+"""How the message of a monitoring begins that found something."""
+
+
+class NothingToReplay(DataError):
+    """The source has fewer than two of the months."""
+
+
+@flow(name="replay", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
+def replay(
+    months: MonthsText = "2021-01..2023-01",
+    source: SourceName | None = None,
+    tlc_location: str | None = None,
+    service: Service = "green",
+    speed: Annotated[float, Field(ge=1, le=1e9)] = 20_000,
+    share: Annotated[float, Field(gt=0, le=1)] = 1,
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
+) -> State[Any]:
+    """Trains on the first month, then has the trips of the others asked for again, as they happened, week by week.
+
+    Every week is monitored. A month is loaded into the warehouse once it is over: then its last week's alarm, if there
+    is one, goes out, and what follows from an alarm follows.
+
+    Args:
+        months: A range such as 2021-01..2023-01; months that the source doesn't have are skipped.
+        source: Where months come from; empty for the deployment's setting.
+        tlc_location: Base URL or folder of the TLC's monthly files; empty for the deployment's setting.
+        service: Green or yellow taxis.
+        speed: Seconds of the past in one of today, if the machine keeps up.
+        share: Of the trips, how many are asked for.
+        seed: Of the choice of trips, and of training.
+    """
+    origin = source or settings().source
+    first, *others = _available(origin, tlc_location, service, parse_months(months))
+    chosen = {"source": origin, "tlc_location": tlc_location, "service": service}
+    wanted = {**chosen, "months": str(first[0]), "holdout_days": HOLDOUT_DAYS, "seed": seed}
+    story = [{"when": str(first[0]), "what": f"training: {run('train/trip-duration', wanted)}"}]
+    player = Player(settings().serving_url, speed)
+    for month, file in others:
+        story += _happens_again(player, month, read_trips(month, file, share, seed), origin, tlc_location, service)
+    create_table_artifact(key="replay", table=story, description=f"{service} taxis, {months}, as if they came now")
+    return Completed(message=f"{player.played.predictions:,} trips; {story[-1]['when']}: {story[-1]['what']}")
+
+
+def _available(
+    origin: SourceName, location: str | None, service: Service, months: Sequence[Month]
+) -> list[tuple[Month, MonthFile]]:
+    found = []
+    for month in months:
+        file = fetch_month(origin, location, service, month, return_state=True).result(raise_on_failure=False)
+        if isinstance(file, MonthFile):
+            found.append((month, file))
+        else:
+            get_run_logger().info("%s is skipped: %s", month, file)
+    if len(found) < 2:
+        raise NothingToReplay(f"of {months[0]} to {months[-1]}, the source has {len(found)} months: two are needed")
+    return found
+
+
+def _happens_again(
+    player: Player, month: Month, trips: pa.Table, origin: SourceName, location: str | None, service: Service
+) -> list[dict[str, str]]:
+    """A month, and what followed from it, for the table."""
+    story, parts = [], list(weeks(month))
+    for week in parts:
+        window = play(player, week, trips, last=week is parts[-1])
+        story.append({"when": str(week), "what": _monitor(window, str(week), alarm=False)})
+    ingest(source=origin, tlc_location=location, service=service, months=[str(month)])
+    told_at = datetime.now(UTC)
+    told = _monitor(window, f"end of {month}", alarm=True)
+    if told.startswith(ALARMS):
+        response = await_response(told_at)
+        told = f"{told}; retraining {response.outcome}: {response.reason}"
+    return [*story, {"when": f"end of {month}", "what": told}]
+
+
+def _monitor(window: Window, name: str, *, alarm: bool) -> str:
+    parameters = {"since": window.since.isoformat(), "until": window.until.isoformat(), "announces": alarm}
+    return run("monitor/trip-duration", parameters, name=f"replay of {name}")
