@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from trainer.flows.forgetting import forget_runs
-from trainer.flows.outside import ledger, registry
+from trainer.flows.outside import ledger, prompt_registry
 from trainer.rollout.reconciliation import reconcile as settle_all
 from trainer.usecases.trips.fields import MODEL_NAME
 
@@ -20,6 +20,6 @@ KEPT = timedelta(days=1)
 def reconcile() -> State[Any]:
     """Ends ledger rows of rollouts whose driver died, and adds one for an alias that was moved by hand."""
     with ledger(MODEL_NAME) as rollouts:
-        settled = settle_all(registry(MODEL_NAME), rollouts)
+        settled = settle_all(prompt_registry(MODEL_NAME), rollouts)
     forget_runs("reconcile", KEPT)
     return Completed(message="the ledger agrees with the registry" if settled else "a rollout is under way")
