@@ -10,7 +10,6 @@ import pytest
 from contract import Contract
 from rollout_parties import MemoryLedger, World
 from trainer.registry.champion import CHAMPION, Registry
-from trainer.rollout import transaction
 from trainer.rollout.change import Change
 from trainer.rollout.errors import Refused, Unavailable
 from trainer.rollout.proof import Proof
@@ -143,10 +142,9 @@ def test_one_replica_that_refuses_keeps_both_at_the_old_version(service: Service
 
 
 def test_a_driver_that_dies_with_both_swapped_leaves_what_the_alias_says(
-    service: Service, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    service: Service, wait_until: Callable[..., Any]
 ) -> None:
-    monkeypatch.setattr(transaction, "LEASE_SECONDS", 1.0)
     for client in service.clients():
         client.stage("2")
-        client.swap("2", transaction.LEASE_SECONDS)
+        client.swap("2", 1.0)
     wait_until(lambda: service.served("1"), 20, "the leases have ended")

@@ -21,7 +21,7 @@ PROOF = Proof("8", "digest of 8", [{"distance": 1}], [1.0])
 
 def serve_eight(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ledger", lambda _: nullcontext(world.ledger))
-    monkeypatch.setattr(module, "registry", lambda _: world.aliases)
+    monkeypatch.setattr(module, "prompt_registry", lambda _: world.aliases)
     monkeypatch.setattr(module, "replicas", lambda: world.replicas)
     with disable_run_logger():
         serve("trip-duration", Change("train", "7", "8", "a flow run", "better"), PROOF, 0)

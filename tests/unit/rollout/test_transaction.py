@@ -4,9 +4,20 @@ from contextlib import suppress
 from typing import Literal
 
 import pytest
-from rollout_parties import Broken, Killed, Strike, World, latest_served
-from trainer.rollout.errors import AlreadyChampion, ChampionChanged, NotServed, Refused, RolloutInProgress
+from rollout_parties import Broken, Killed, MemoryAliases, Strike, World, latest_served
+from trainer.registry.champion import PROMPT
+from trainer.rollout.errors import (
+    AlreadyChampion,
+    ChampionChanged,
+    NotServed,
+    Refused,
+    RolloutInProgress,
+    Unavailable,
+)
 from trainer.rollout.reconciliation import BY_HAND, DIED, DIED_AFTER, reconcile
+from trainer.rollout.replica import POLL_SECONDS
+from trainer.rollout.transaction import LEASE_SECONDS
+from urllib3 import Retry
 
 CHAMPIONS = ("7", None)
 """There is a champion, and there is none yet."""
@@ -117,6 +128,37 @@ def test_a_driver_killed_after_the_alias_had_moved_is_told_of_as_done() -> None:
     assert_all_agree(world)
 
     assert (world.champion, world.last.outcome, world.last.failure) == ("8", "done", DIED_AFTER)
+
+
+def test_a_lock_lost_while_the_registry_was_waited_for_leaves_the_alias_alone() -> None:
+    class SlowAliases(MemoryAliases):
+        def version_of(self, alias: str) -> str | None:
+            found = super().version_of(alias)
+            if self.world.leased:
+                self.world.away = "ledger"
+            return found
+
+    world = World()
+    world.aliases = SlowAliases(world)
+    with pytest.raises(Unavailable, match="ledger is away"):
+        world.roll_out()
+    assert (world.champion, world.served) == ("7", ["7", "7"])
+    world.after_a_while()
+    world.aliases = MemoryAliases(world)
+
+    assert_all_agree(world)
+    assert (world.last.outcome, world.last.failure) == ("failed", DIED)
+
+
+def test_a_lease_outlasts_what_an_mlflow_that_does_not_answer_takes_of_it() -> None:
+    retry = Retry(PROMPT["max_retries"], backoff_factor=PROMPT["backoff_factor"])
+    longest = PROMPT["timeout"] + PROMPT["backoff_jitter"] * PROMPT["max_retries"]
+    for _ in range(PROMPT["max_retries"]):
+        retry = retry.increment("GET", "/", error=ConnectionError())
+        longest += PROMPT["timeout"] + retry.get_backoff_time()
+
+    # it is asked where the alias is, told to move it, and followed
+    assert 2 * longest + POLL_SECONDS < LEASE_SECONDS
 
 
 def test_after_a_killed_driver_the_next_rollout_settles_the_ledger_and_goes_its_way() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from trainer.data.warehouse import Connection, connect
-from trainer.registry.champion import Registry
+from trainer.registry.champion import PROMPT, Registry
 from trainer.registry.runs import TrainingRun, client
 from trainer.registry.webhook import Webhook
 from trainer.rollout.ledger import PostgresLedger
@@ -39,6 +39,11 @@ def registry(model: str) -> Registry:
 
 def registry_webhook(model: str) -> Webhook:
     return Webhook(client(settings().mlflow_tracking_uri), model, settings().serving_url)
+
+
+def prompt_registry(model: str) -> Registry:
+    """For rollouts: their lock isn't held, and no lease runs out, while MLflow is waited for."""
+    return Registry(client(settings().mlflow_tracking_uri), model, PROMPT)
 
 
 def training_run(run_id: str) -> TrainingRun:

@@ -13,7 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from trainer.flows.forgetting import forget_runs
-from trainer.flows.outside import ledger, registry, registry_webhook, settings
+from trainer.flows.outside import ledger, prompt_registry, registry_webhook, settings
 from trainer.rollout.reconciliation import reconcile as settle_all
 from trainer.usecases.trips.fields import MODEL_NAME
 
@@ -31,7 +31,7 @@ def reconcile() -> State[Any]:
     Then it keeps MLflow's webhook; if that fails, the run says so and ends well, since polls do the same, only later.
     """
     with ledger(MODEL_NAME) as rollouts:
-        settled = settle_all(registry(MODEL_NAME), rollouts)
+        settled = settle_all(prompt_registry(MODEL_NAME), rollouts)
     webhook = keep_webhook(return_state=True)
     forget_runs("reconcile", KEPT)
     said = "the ledger agrees with the registry" if settled else "a rollout is under way"

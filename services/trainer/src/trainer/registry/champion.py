@@ -1,19 +1,34 @@
 """Which version is served: the alias ``champion`` of a registered model, the one source of truth."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request_safe
+
+API = "/api/2.0/mlflow"
 
 CHAMPION = "champion"
 CHALLENGER = "challenger"
 
 # a missing alias is the first, a missing registered model the second
 NOT_THERE = {ErrorCode.Name(INVALID_PARAMETER_VALUE), ErrorCode.Name(RESOURCE_DOES_NOT_EXIST)}
+
+PROMPT: Mapping[str, Any] = {
+    "timeout": 5,
+    "max_retries": 2,
+    "backoff_factor": 2,
+    "backoff_jitter": 1,
+    "respect_retry_after_header": False,
+}
+"""Of a request that others wait for. Against a server that is gone it is given up after 4 to 6 s, against one that
+doesn't answer after at most 21 s; by MLflow's own settings those are 4 and 20 minutes."""
 
 
 class NoSuchVersion(Exception):
@@ -39,11 +54,14 @@ class Registry:
 
     mlflow: MlflowClient
     model: str
+    patience: Mapping[str, Any] = field(default_factory=dict)
+    """How requests for aliases and tags are tried again: MLflow's own settings, or ``PROMPT``."""
 
     def version_of(self, alias: str) -> str | None:
         """The version that has the alias, or None."""
+        asked = {"name": self.model, "alias": alias}
         try:
-            return str(self.mlflow.get_model_version_by_alias(self.model, alias).version)
+            return str(self._ask("GET", "registered-models/alias", params=asked)["model_version"]["version"])
         except MlflowException as error:
             if error.error_code in NOT_THERE:
                 return None
@@ -51,17 +69,17 @@ class Registry:
 
     def give_alias(self, alias: str, version: str) -> None:
         """Moves an alias in one step: there is no moment without it."""
-        self.mlflow.set_registered_model_alias(self.model, alias, version)
+        self._tell("POST", "registered-models/alias", alias=alias, version=version)
 
     def take_alias(self, alias: str) -> None:
-        self.mlflow.delete_registered_model_alias(self.model, alias)
+        self._tell("DELETE", "registered-models/alias", alias=alias)
 
     def tags(self, version: str) -> dict[str, str]:
         return dict(self.mlflow.get_model_version(self.model, version).tags)
 
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
-            self.mlflow.set_model_version_tag(self.model, version, name, value)
+            self._tell("POST", "model-versions/set-tag", version=version, key=name, value=value)
 
     def download(self, version: str, into: Path) -> Path:
         """Fetches a version's bundle; its folder.
@@ -91,3 +109,11 @@ class Registry:
             raise
         months = [month for month in tags.get("months", "").split(",") if month]
         return LearntFrom(tags.get("source"), tags.get("service"), months)
+
+    def _tell(self, method: str, path: str, **fields: str) -> None:
+        self._ask(method, path, json={"name": self.model, **fields})
+
+    def _ask(self, method: str, path: str, **content: Mapping[str, str]) -> Any:
+        # MLflow's client takes its patience from the environment alone: one for the whole process, uploads as well
+        server = get_default_host_creds(self.mlflow.tracking_uri)
+        return http_request_safe(server, f"{API}/{path}", method, **content, **self.patience).json()

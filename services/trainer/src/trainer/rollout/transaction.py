@@ -34,6 +34,7 @@ def roll_out(
     aliases: Aliases,
     ledger: Ledger,
     wait_seconds: float,
+    lease_seconds: float = LEASE_SECONDS,
 ) -> dict[str, float]:
     """Has every replica serve the version, proves it, and makes it champion.
 
@@ -41,6 +42,7 @@ def roll_out(
         proof: What the version must answer.
         find_replicas: Asked once the lock is held.
         wait_seconds: For another rollout of the model to end; 0 to be refused at once.
+        lease_seconds: Within which replicas go back if this process dies.
 
     Returns:
         Seconds by step.
@@ -52,7 +54,7 @@ def roll_out(
     with ledger.locked(wait_seconds):
         settle(aliases, ledger)
         _check_decision(change, aliases)
-        attempt = _Attempt(change, proof, aliases, ledger, ledger.begin(change))
+        attempt = _Attempt(change, proof, aliases, ledger, ledger.begin(change), lease_seconds)
         try:
             attempt.run(find_replicas)
         except BaseException as error:
@@ -79,6 +81,7 @@ class _Attempt:
     aliases: Aliases
     ledger: Ledger
     row: int
+    lease_seconds: float
     replicas: Sequence[Replica] = ()
     seconds: dict[str, float] = field(default_factory=dict)
     step: str = "find replicas"
@@ -93,7 +96,7 @@ class _Attempt:
         with self._timed("stage"):
             self._check_digests(self._all(lambda replica: replica.stage(self.version)))
         with self._timed("swap"):
-            generations = self._all(lambda replica: replica.swap(self.version, LEASE_SECONDS))
+            generations = self._all(lambda replica: replica.swap(self.version, self.lease_seconds))
         with self._timed("verify"):
             self._renew()
             _each(self.replicas, generations, lambda replica, generation: replica.verify(self.proof, generation))
@@ -101,6 +104,8 @@ class _Attempt:
         with self._timed("alias"):
             # a person may have moved it meanwhile, which counts
             _check_decision(self.change, self.aliases)
+            # the registry may have kept this waiting while the lock was lost: then another rollout decides
+            self.ledger.note(self.row, self.seconds)
             self.alias_touched = True
             self.aliases.give_alias(CHAMPION, self.version)
         with self._timed("fulfil"):
@@ -135,7 +140,7 @@ class _Attempt:
             self.aliases.give_alias(CHAMPION, self.change.from_version)
 
     def _renew(self) -> None:
-        self._all(lambda replica: replica.renew(self.version, LEASE_SECONDS))
+        self._all(lambda replica: replica.renew(self.version, self.lease_seconds))
 
     def _all(self, ask: Callable[[Replica], Answer]) -> list[Answer]:
         return _each(self.replicas, self.replicas, lambda replica, _: ask(replica))
