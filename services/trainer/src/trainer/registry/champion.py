@@ -31,6 +31,8 @@ class LearntFrom:
     service: str | None
     months: Sequence[str]
     """As ``2021-01``."""
+    holdout_days: int | None = None
+    """Days at the end of the last month that training never saw; None if it saw whole months."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +92,5 @@ class Registry:
                 raise NoSuchVersion(self.model, version) from error
             raise
         months = [month for month in tags.get("months", "").split(",") if month]
-        return LearntFrom(tags.get("source"), tags.get("service"), months)
+        days = int(tags["holdout_days"]) if tags.get("holdout_days") else None
+        return LearntFrom(tags.get("source"), tags.get("service"), months, days)
