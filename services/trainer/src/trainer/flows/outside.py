@@ -9,7 +9,7 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from trainer.data.warehouse import Connection, connect
 from trainer.registry.champion import Registry
-from trainer.registry.runs import TrainingRun, client
+from trainer.registry.runs import TrainingRun, client, unfinished
 from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.notification import WEBHOOK_BLOCK
 from trainer.rollout.replica import HttpReplica
@@ -42,6 +42,11 @@ def training_run(run_id: str) -> TrainingRun:
 
 def start_training_run(experiment: str, name: str, tags: Mapping[str, str]) -> TrainingRun:
     return TrainingRun.start(client(settings().mlflow_tracking_uri), experiment, name, tags)
+
+
+def unfinished_training_runs(experiment: str) -> dict[str, str]:
+    """As ``runs.unfinished``."""
+    return unfinished(client(settings().mlflow_tracking_uri), experiment)
 
 
 def notification_block() -> str | None:

@@ -10,7 +10,6 @@ from pydantic import Field
 from trainer.data.errors import DataError
 from trainer.data.months import Month, last_months, parse_months
 
-
 HoldoutDays = Annotated[int, Field(ge=1, le=27)]
 """Of a month, as a flow's parameter: even February keeps a day to learn from."""
 
@@ -43,7 +42,7 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Plan:
-    """Training months in order, and a holdout that training never sees: a later month, or the last days of their last."""
+    """Training months in order, and a holdout that training never sees: a later month, or their last days."""
 
     training: Sequence[Month]
     holdout: Holdout

@@ -32,11 +32,12 @@ from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, refuse, roll_out
+from trainer.flows.steps.retraining import end_retraining
 from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
 from trainer.modelling.examples import split_at
 from trainer.modelling.parameters import Boosting
-from trainer.registry.runs import TrainingRun
+from trainer.registry.runs import FLOW_RUN, TrainingRun
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
@@ -84,6 +85,8 @@ def train(
         decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
+    if retraining is not None:
+        end_retraining(retraining, decision, return_state=True)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
@@ -152,7 +155,7 @@ def _logged(origin: SourceName, service: Service, plan: Plan, found: FeatureSet)
         **({"holdout_days": str(plan.holdout.days)} if plan.holdout.days else {}),
         "rows": str(trips.training.rows),
         "holdout_rows": str(trips.holdout.rows),
-        "prefect_flow_run": str(runtime.flow_run.id),
+        FLOW_RUN: str(runtime.flow_run.id),
     }
     run = start_training_run(MODEL_NAME, f"{service} {plan}", tags)
     try:
