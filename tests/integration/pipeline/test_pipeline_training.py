@@ -197,6 +197,6 @@ def test_a_version_that_held_days_back_is_judged_on_them_once_more(pipeline: Pip
     again = pipeline.artifact("gate")
 
     assert f"version {challenger} would be refused" in message
-    assert "has learnt from" not in again
+    assert "the candidate has learnt from" not in again
     assert f"{judged['rows']:,}" in again
     assert f"{judged['rmse']:.3f}" in again

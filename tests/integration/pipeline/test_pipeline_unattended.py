@@ -124,7 +124,18 @@ def saved(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
     return {automation["name"]: automation for automation in found}
 
 
+def test_what_only_prefect_can_tell_of_is_told_where_messages_are_configured(pipeline: Pipeline) -> None:
+    pipeline.deploy(TRAINER_NOTIFY_WEBHOOK_URL="http://127.0.0.1:9/hook")
+    configured = saved(pipeline)
+    # a person makes the block later, in the UI of the stack that is to start now
+    pipeline.deploy(TRAINER_NOTIFY_BLOCK="slack-webhook/later")
+
+    telling = {automations.TELL_OF_CRASH, automations.TELL_OF_SILENT_WORKER}
+    assert configured.keys() - saved(pipeline).keys() == telling
+
+
 def test_deploying_again_leaves_automations_as_they_are(pipeline: Pipeline) -> None:
+    pipeline.deploy()
     before = saved(pipeline)
     paused = before["Train when a retraining is wanted"]["id"]
     requests.patch(f"{api(pipeline)}/automations/{paused}", json={"enabled": False}, timeout=10).raise_for_status()
