@@ -1,5 +1,7 @@
 """A running stack as its users reach it: Prefect, MLflow, the warehouse and the model service."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -53,6 +55,16 @@ class Pipeline:
 
         found: dict[str, Any] = self.wait(ended, 240, f"the end of {deployment}, run {run}")
         return found
+
+    def deploy(self, **changes: str) -> None:
+        """What the job ``deploy`` runs at each start of the stack, with other settings."""
+        subprocess.run(
+            [sys.executable, "-m", "trainer", "deploy"],
+            env={**self.stack.environment("deploy"), **changes},
+            check=True,
+            timeout=120,
+            capture_output=True,
+        )
 
     def train(self, **parameters: object) -> dict[str, Any]:
         """A training that must complete; generated months and few trees unless told otherwise."""

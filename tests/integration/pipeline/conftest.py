@@ -9,6 +9,7 @@ import pytest
 import requests
 from embedded.stack import Stack
 from pipelines import Pipeline
+from webhooks import Messages, listening
 
 
 @pytest.fixture(scope="session")
@@ -47,3 +48,10 @@ def registry(pipeline: Pipeline) -> Iterator[None]:
     mlflow.set_tracking_uri(pipeline.stack.url("mlflow"))
     yield
     mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[tuple[str, Messages]]:
+    """A URL, and what is posted there."""
+    with listening() as found:
+        yield found

@@ -1,12 +1,7 @@
 """What operators and people who are told of results rely on."""
 
-import json
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from queue import Queue
 from typing import Any
 
 import pytest
@@ -16,42 +11,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending
 from trainer.deployment.first_training import start_first_training
-
-Messages = Queue[dict[str, Any]]
-
-
-@pytest.fixture
-def webhook() -> Iterator[tuple[str, Messages]]:
-    """A web server that keeps what is posted to it, as a chat service's webhook would."""
-    received: Messages = Queue()
-
-    class Receiver(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            received.put(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None:
-            """The test's output is the test's."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Receiver)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", received
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
-def deploy(pipeline: Pipeline, **changes: str) -> None:
-    """What the job ``deploy`` runs at each start of the stack."""
-    subprocess.run(
-        [sys.executable, "-m", "trainer", "deploy"],
-        env={**pipeline.stack.environment("deploy"), **changes},
-        check=True,
-        timeout=120,
-        capture_output=True,
-    )
+from webhooks import Messages
 
 
 def deployment(pipeline: Pipeline) -> dict[str, Any]:
@@ -84,7 +44,7 @@ def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pip
     change = {"active": False, "schedule": {**schedule["schedule"], "cron": "30 2 * * 1"}}
     path = f"{api}/deployments/{before['id']}/schedules/{schedule['id']}"
     requests.patch(path, json=change, timeout=10).raise_for_status()
-    deploy(pipeline)
+    pipeline.deploy()
     after = deployment(pipeline)
     requests.patch(path, json={"active": True, "schedule": schedule["schedule"]}, timeout=10).raise_for_status()
 
@@ -113,7 +73,7 @@ def test_results_and_failures_are_sent_to_the_configured_webhook(
     pipeline: Pipeline, champion: str, webhook: tuple[str, Messages]
 ) -> None:
     url, received = webhook
-    deploy(pipeline, TRAINER_NOTIFY_WEBHOOK_URL=url)
+    pipeline.deploy(TRAINER_NOTIFY_WEBHOOK_URL=url)
     environment = {**pipeline.stack.environment("prefect-worker"), "TRAINER_NOTIFY_WEBHOOK_URL": url}
     program = (
         "from trainer.flows.train import train\n"

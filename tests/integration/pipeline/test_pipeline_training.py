@@ -147,8 +147,21 @@ def test_a_better_model_takes_over_on_every_worker(pipeline: Pipeline, champion:
     assert {worker["version"] for worker in found["workers"]} == {found["version"]}
 
 
-def test_real_months_train_a_model_that_is_better_than_the_course_s(pipeline: Pipeline, tlc_folder: Path) -> None:
-    run = pipeline.train(source="tlc", tlc_location=str(tlc_folder), months="2021-01", holdout="2021-02", boosting={})
+@pytest.fixture(scope="module")
+def real_months(pipeline: Pipeline, tlc_folder: Path) -> dict[str, Any]:
+    """Parameters of a training on the TLC's own files."""
+    return {"source": "tlc", "tlc_location": str(tlc_folder), "boosting": {}}
+
+
+@pytest.fixture(scope="module")
+def real_training(pipeline: Pipeline, real_months: dict[str, Any]) -> dict[str, Any]:
+    return pipeline.train(**real_months, months="2021-01", holdout="2021-02")
+
+
+def test_real_months_train_a_model_that_is_better_than_the_course_s(
+    pipeline: Pipeline, real_training: dict[str, Any]
+) -> None:
+    run = real_training
     found = pipeline.mlflow.search_runs(
         [pipeline.mlflow.get_experiment_by_name(MODEL).experiment_id],
         f"tags.prefect_flow_run = '{run['id']}'",
@@ -156,3 +169,34 @@ def test_real_months_train_a_model_that_is_better_than_the_course_s(pipeline: Pi
 
     assert found[0].data.metrics["holdout_rmse"] < 5.60
     assert int(found[0].data.tags["holdout_rows"]) == pytest.approx(61_921, rel=0.002)
+
+
+def test_a_model_of_real_months_gives_way_to_one_retrained_on_the_newest_days(
+    pipeline: Pipeline, real_months: dict[str, Any], real_training: dict[str, Any]
+) -> None:
+    champion = pipeline.served()
+    run = pipeline.train(**real_months, months="2023-01", holdout_days=7)
+    verdict = Verdict.model_validate_json(_text(pipeline, pipeline.served(), "gate/verdict.json"))
+
+    assert "is champion and served" in run["state"]["message"]
+    assert verdict.champion == champion
+    beside = next(found for found in verdict.comparisons if found.against == "champion")
+    assert verdict.rmse < 4.6
+    assert beside.rmse > 5.0
+    assert verdict.rows == pytest.approx(15_461, rel=0.002)
+    tags = pipeline.mlflow.get_run(str(pipeline.mlflow.get_model_version(MODEL, pipeline.served()).run_id)).data.tags
+    assert (tags["months"], tags["holdout"]) == ("2023-01", "2023-01-25..2023-01-31")
+    assert tags["holdout_days"] == "7"
+
+
+def test_a_version_that_held_days_back_is_judged_on_them_once_more(pipeline: Pipeline, champion: str) -> None:
+    pipeline.train(months="2021-03", holdout_days=10, boosting={"max_rounds": 3})
+    challenger = pipeline.alias("challenger")
+    judged = json.loads(_text(pipeline, str(challenger), "gate/verdict.json"))
+    message = pipeline.run("promote/trip-duration", {"dry_run": True, "holdout": "2021-03"})["state"]["message"]
+    again = pipeline.artifact("gate")
+
+    assert f"version {challenger} would be refused" in message
+    assert "the candidate has learnt from" not in again
+    assert f"{judged['rows']:,}" in again
+    assert f"{judged['rmse']:.3f}" in again

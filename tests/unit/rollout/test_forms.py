@@ -1,4 +1,4 @@
-"""Promote and rollback are forms that people who don't code fill in."""
+"""Flows are forms that people who don't code fill in."""
 
 from typing import Any
 
@@ -6,12 +6,16 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow
 from trainer.deployment.deployments import DEPLOYMENTS, SOURCE
+from trainer.flows.outcomes import outcomes
 from trainer.flows.promote import promote
 from trainer.flows.reconcile import reconcile
+from trainer.flows.respond import respond
+from trainer.flows.retain import retain
 from trainer.flows.rollback import rollback
+from trainer.flows.train import train
 
 
-@pytest.mark.parametrize("flow", [promote, rollback])
+@pytest.mark.parametrize("flow", [promote, rollback, train, respond, outcomes, retain])
 def test_every_parameter_is_explained_and_none_has_to_be_given(flow: Flow[..., Any]) -> None:
     schema = flow.parameters.model_dump()
 
@@ -27,6 +31,10 @@ def test_every_parameter_is_explained_and_none_has_to_be_given(flow: Flow[..., A
         (promote, {"holdout": "2021-13"}, "holdout"),
         (promote, {"wait_seconds": -1}, "wait_seconds"),
         (rollback, {"version": "v3"}, "version"),
+        (train, {"holdout_days": 28}, "holdout_days"),
+        (respond, {"cool_down_hours": -1}, "cool_down_hours"),
+        (respond, {"alarm": {"fields": {"trip_distance": "far"}}}, "trip_distance"),
+        (retain, {"days": 0}, "days"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_before_anything_runs(
@@ -47,7 +55,7 @@ def test_only_people_start_promotions_and_rollbacks() -> None:
 def test_each_deployment_names_a_flow_that_is_there() -> None:
     named = {deployment.flow: deployment.entrypoint for deployment in DEPLOYMENTS}
 
-    for flow in (promote, rollback, reconcile):
+    for flow in (promote, rollback, reconcile, respond, outcomes, retain):
         file, _, function = named[flow.name].partition(":")
         assert (SOURCE / file).is_file()
         assert function == flow.fn.__name__

@@ -1,5 +1,6 @@
 """Fitting and judging boosters."""
 
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from contract.booster import load
 from contract.errors import GoldenMismatch
 from trainer.modelling.bundles import seal
 from trainer.modelling.evaluation import Predicted, calibrate, covered, measure, measure_splits
-from trainer.modelling.examples import Examples, featurise, split_by_time
+from trainer.modelling.examples import Examples, featurise, split_at, split_by_time
 from trainer.modelling.fit import fit, fit_with_early_stopping, read_booster
 from trainer.modelling.parameters import Boosting
 from trainer.modelling.plots import draw
@@ -25,6 +26,21 @@ def test_the_later_rows_come_after_all_earlier_ones(january: pa.Table) -> None:
     assert earlier.num_rows + later.num_rows == january.num_rows
     assert later.num_rows == round(january.num_rows * 0.15)
     assert max(earlier["pickup_at"].to_pylist()) <= min(later["pickup_at"].to_pylist())
+
+
+def test_days_that_judge_are_cut_off_by_the_pick_up(january: pa.Table) -> None:
+    shuffled = january.take(np.random.default_rng(1).permutation(january.num_rows))
+    midnight = datetime(2021, 1, 25)
+    earlier, later = split_at(shuffled, "pickup_at", midnight)
+
+    assert earlier.num_rows + later.num_rows == january.num_rows
+    assert max(earlier["pickup_at"].to_pylist()) < midnight <= min(later["pickup_at"].to_pylist())
+    at_midnight = january.slice(0, 1).set_column(
+        january.column_names.index("pickup_at"),
+        "pickup_at",
+        pa.array([midnight], january.schema.field("pickup_at").type),
+    )
+    assert split_at(at_midnight, "pickup_at", midnight)[1].num_rows == 1
 
 
 @pytest.mark.parametrize("rows", [0, 1, 3])

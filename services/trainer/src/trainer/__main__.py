@@ -1,15 +1,17 @@
-"""``python -m trainer deploy``: the warehouse's schema, work pool, deployments, notifications, the first training."""
+"""``python -m trainer deploy``: the warehouse's schema, work pool, deployments, automations, the first training."""
 
 import argparse
 import logging
+from datetime import timedelta
 
 from prefect.client.orchestration import get_client
 
+from trainer.deployment.automations import create_automations
 from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
 from trainer.deployment.first_training import start_first_training
 from trainer.deployment.migrations import migrate
 from trainer.deployment.notification import save_webhook
-from trainer.flows.outside import registry, settings
+from trainer.flows.outside import notification_block, registry, settings
 from trainer.registry.champion import CHAMPION
 from trainer.usecases.trips.fields import MODEL_NAME
 
@@ -38,6 +40,9 @@ def run_deploy() -> None:
         if chosen.notify_webhook_url:
             save_webhook(chosen.notify_webhook_url)
             log.info("prefect: notification block for the webhook")
+        silence = timedelta(seconds=chosen.silent_run_seconds)
+        for name in create_automations(prefect, silence, notification_block()):
+            log.info("prefect: automation: %s", name)
         if chosen.first_training and registry(MODEL_NAME).version_of(CHAMPION) is None:
             run = start_first_training("train/trip-duration", prefect)
             log.info("first training: %s", f"flow run {run}" if run else "is under way already")

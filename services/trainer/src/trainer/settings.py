@@ -58,5 +58,20 @@ class Settings(BaseSettings):
     notify_block: str = ""
     """A Prefect notification block to use instead, as ``slack-webhook/name``."""
 
+    retraining_cool_down_hours: float = Field(default=6, ge=0)
+    """From the beginning of one retraining after an alarm to that of the next."""
+
+    retrainings_a_day: int = Field(default=2, ge=0)
+    """Retrainings after alarms that may begin within 24 hours; 0 for none."""
+
+    retraining_holdout_days: int = Field(default=7, ge=1, le=27)
+    """Days at the end of the newest month that judge a retrained model and its champion."""
+
+    prediction_days: int = Field(default=90, ge=1)
+    """Days for which predictions and their outcomes are kept."""
+
+    silent_run_seconds: int = Field(default=90, ge=35)
+    """After so long without a heartbeat a flow run counts as crashed; the worker's runs send one each 30 s."""
+
     git_commit: str = Field(default="unknown", validation_alias="GIT_COMMIT")
     """The commit that the running code was built from, for the runs' tags."""

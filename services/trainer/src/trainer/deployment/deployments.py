@@ -67,11 +67,34 @@ DEPLOYMENTS = (
         "Has every replica serve the version before, or a named one, again.",
         concurrency=None,
     ),
+    # decisions wait for each other
+    Deployment(
+        "respond",
+        "trip-duration",
+        "trainer/flows/respond.py:respond",
+        "After an alarm: has a training begin on the newest months, within the cool-down and the daily limit.",
+        concurrency=None,
+    ),
+    Deployment(
+        "outcomes",
+        "trips",
+        "trainer/flows/outcomes.py:outcomes",
+        "Finds the trips that predictions were about in the months that are loaded: what really came of them.",
+        cron="30 3 * * *",
+    ),
+    Deployment(
+        "retain",
+        "predictions",
+        "trainer/flows/retain.py:retain",
+        "Drops predictions, and their outcomes, that are older than they are to be kept.",
+        cron="30 2 * * *",
+    ),
     Deployment(
         "reconcile",
         "trip-duration",
         "trainer/flows/reconcile.py:reconcile",
-        "Brings the ledger to what the registry says: rollouts whose driver died, an alias that was moved by hand.",
+        "Brings what is written down to what holds: rollouts whose driver died, an alias that was moved by hand, "
+        "trainings that crashed, which are started again once.",
         cron="*/5 * * * *",
         # while the worker is away runs fall due, of which one does the work of all
         concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),

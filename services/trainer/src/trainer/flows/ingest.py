@@ -12,6 +12,7 @@ from trainer.data.errors import DataError
 from trainer.data.months import Month, MonthsText, last_months, parse_months
 from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.warehouse import Load
+from trainer.flows.failure import tell_of_failure
 from trainer.flows.outside import connected_warehouse, settings
 from trainer.flows.retrying import RETRIES, unless
 from trainer.usecases.trips import ingestion
@@ -27,7 +28,7 @@ ARTIFACT = "ingest-rejections"
 UNLESS_PERMANENT = unless(DataError)
 
 
-@flow(name="ingest")
+@flow(name="ingest", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def ingest(
     source: SourceName | None = None,
     tlc_location: str | None = None,

@@ -9,7 +9,7 @@ from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from trainer.data.warehouse import Connection, connect
 from trainer.registry.champion import PROMPT, Registry
-from trainer.registry.runs import TrainingRun, client
+from trainer.registry.runs import TrainingRun, client, unfinished
 from trainer.registry.webhook import Webhook
 from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.notification import WEBHOOK_BLOCK
@@ -52,6 +52,11 @@ def training_run(run_id: str) -> TrainingRun:
 
 def start_training_run(experiment: str, name: str, tags: Mapping[str, str]) -> TrainingRun:
     return TrainingRun.start(client(settings().mlflow_tracking_uri), experiment, name, tags)
+
+
+def unfinished_training_runs(experiment: str) -> dict[str, str]:
+    """As ``runs.unfinished``."""
+    return unfinished(client(settings().mlflow_tracking_uri), experiment)
 
 
 def notification_block() -> str | None:

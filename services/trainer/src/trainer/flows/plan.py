@@ -2,9 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import Field
 
 from trainer.data.errors import DataError
 from trainer.data.months import Month, last_months, parse_months
+
+HoldoutDays = Annotated[int, Field(ge=1, le=27)]
+"""Of a month, as a flow's parameter: even February keeps a day to learn from."""
+
+NOTHING_NAMED = "neither training months nor a holdout are named"
 
 
 class NoPlan(DataError):
@@ -12,11 +21,36 @@ class NoPlan(DataError):
 
 
 @dataclass(frozen=True)
+class Holdout:
+    """What judges: a month, or its last days."""
+
+    month: Month
+    days: int | None = None
+    """So many at the month's end; None for the whole month."""
+
+    @property
+    def start(self) -> datetime:
+        """The first moment that judges, wall-clock time."""
+        return self.month.end - timedelta(days=self.days) if self.days else self.month.start
+
+    def __str__(self) -> str:
+        """``2021-02``, or ``2021-02-22..2021-02-28``."""
+        if not self.days:
+            return str(self.month)
+        return f"{self.start.date()}..{(self.month.end - timedelta(days=1)).date()}"
+
+
+@dataclass(frozen=True)
 class Plan:
-    """Training months in order, and a later month that training never sees."""
+    """Training months in order, and a holdout that training never sees: a later month, or their last days."""
 
     training: Sequence[Month]
-    holdout: Month
+    holdout: Holdout
+
+    @property
+    def months(self) -> list[Month]:
+        """All that are read, in order; the holdout's is the last."""
+        return sorted({*self.training, self.holdout.month})
 
     def __str__(self) -> str:
         first, last = self.training[0], self.training[-1]
@@ -25,15 +59,19 @@ class Plan:
 
 @dataclass(frozen=True)
 class Judging:
-    """Months that judge a version which is registered already."""
+    """What judges a version that is registered already."""
 
-    holdout: Month
+    holdout: Holdout
     before: Month | None
-    """What baselines learn from; None if the warehouse doesn't have it."""
+    """What baselines learn from: the month before, or the month whose last days judge, without these; None if the
+    warehouse doesn't have it."""
 
 
-def plan_judging(loaded: Sequence[Month], holdout: str | None) -> Judging:
+def plan_judging(loaded: Sequence[Month], holdout: str | None, held_back: Holdout | None = None) -> Judging:
     """The newest of the loaded months judges, unless another is named.
+
+    Args:
+        held_back: Days that the version's training left out of its last month. If that month judges, they alone do.
 
     Raises:
         NoPlan: it isn't loaded, or none is.
@@ -44,21 +82,27 @@ def plan_judging(loaded: Sequence[Month], holdout: str | None) -> Judging:
     judged_on = Month.parse(holdout) if holdout else max(loaded)
     if judged_on not in loaded:
         raise NoPlan(f"the warehouse doesn't have the holdout {judged_on}; run the flow ingest")
+    if held_back and held_back.month == judged_on:
+        return Judging(held_back, judged_on)
     before = judged_on.previous()
-    return Judging(judged_on, before if before in loaded else None)
+    return Judging(Holdout(judged_on), before if before in loaded else None)
 
 
-def plan_months(months: str | None, holdout: str | None, last: int) -> Plan:
+def plan_months(months: str | None, holdout: str | None, last: int, holdout_days: int | None = None) -> Plan:
     """The months of a run.
 
     Args:
         months: ``2021-01`` or ``2021-01..2021-03``; without, the ``last`` months before the holdout.
         holdout: without, the month after ``months``. One of both is needed.
+        holdout_days: The last training month's last days judge instead of a month of their own; ``holdout``, if it is
+            given, is that month, and without ``months`` the last of them.
 
     Raises:
-        NoPlan: neither is given, or the holdout isn't after all training months.
+        NoPlan: neither is given, or the holdout isn't after all training months, or its days aren't the last of them.
         NotAMonth: a text that is no month.
     """
+    if holdout_days:
+        return _plan_days(months, holdout, last, holdout_days)
     if months:
         training = parse_months(months)
         judged_on = Month.parse(holdout) if holdout else training[-1].next()
@@ -66,7 +110,19 @@ def plan_months(months: str | None, holdout: str | None, last: int) -> Plan:
         judged_on = Month.parse(holdout)
         training = last_months(judged_on.previous(), last)
     else:
-        raise NoPlan("neither training months nor a holdout are named")
+        raise NoPlan(NOTHING_NAMED)
     if judged_on <= training[-1]:
         raise NoPlan(f"the holdout {judged_on} must come after the last training month {training[-1]}")
-    return Plan(training, judged_on)
+    return Plan(training, Holdout(judged_on))
+
+
+def _plan_days(months: str | None, holdout: str | None, last: int, days: int) -> Plan:
+    if months:
+        training = parse_months(months)
+    elif holdout:
+        training = last_months(Month.parse(holdout), last)
+    else:
+        raise NoPlan(NOTHING_NAMED)
+    if holdout and Month.parse(holdout) != training[-1]:
+        raise NoPlan(f"the last {days} days of {training[-1]} are the holdout: {holdout} can't be, too")
+    return Plan(training, Holdout(training[-1], days))

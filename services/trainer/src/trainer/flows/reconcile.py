@@ -1,49 +1,80 @@
-"""The flow ``reconcile``: the ledger tells what the registry says, also where nobody could write it down.
+"""The flow ``reconcile``: what is written down is brought to what holds, also where nobody could write it down."""
 
-It also has the registry tell the model service what it should. That isn't done when the stack starts, since then
-nothing waits for MLflow.
-"""
-
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+from prefect import flow, get_run_logger
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
+from trainer.flows.crashes import ended, restart_crashed, runs_of
 from trainer.flows.forgetting import forget_runs
-from trainer.flows.outside import ledger, prompt_registry, registry_webhook, settings
+from trainer.flows.outside import connected_warehouse, ledger, prompt_registry, training_run, unfinished_training_runs
+from trainer.flows.steps.release import notify
+from trainer.flows.steps.webhook import keep_webhook
+from trainer.retraining.history import PostgresRetrainings
 from trainer.rollout.reconciliation import reconcile as settle_all
 from trainer.usecases.trips.fields import MODEL_NAME
 
 KEPT = timedelta(days=1)
 """There are 288 runs a day."""
 
-PATIENCE_SECONDS = 60
-"""For MLflow to take its webhook. If it can't read those that it has, its client would ask again for four minutes."""
+TRAINING = f"train/{MODEL_NAME}"
+
+UNHEARD = timedelta(minutes=10)
+"""After which the event of a retraining must have started a run."""
 
 
 @flow(name="reconcile", retries=2, retry_delay_seconds=10)
 def reconcile() -> State[Any]:
-    """Ends ledger rows of rollouts whose driver died, and adds one for an alias that was moved by hand.
+    """Completes the ledger of rollouts, ends what dead trainings left open, and starts a crashed training again, once.
 
-    Then it keeps MLflow's webhook; if that fails, the run says so and ends well, since polls do the same, only later.
+    The ledger gets rows of rollouts ended whose driver died, and one for an alias that was moved by hand. MLflow's
+    webhook is kept; if that fails, the run says so and ends well, since polls do the same, only later.
     """
     with ledger(MODEL_NAME) as rollouts:
         settled = settle_all(prompt_registry(MODEL_NAME), rollouts)
+    with get_client(sync_client=True) as prefect:
+        _end_dead_runs(prefect)
+        _restart(prefect)
+        _settle_retraining(prefect)
     webhook = keep_webhook(return_state=True)
     forget_runs("reconcile", KEPT)
     said = "the ledger agrees with the registry" if settled else "a rollout is under way"
     return Completed(message=said if webhook.is_completed() else f"{said}; MLflow's webhook: {webhook.message}")
 
 
-# the next run, in five minutes, tries it again
-@task(name="keep webhook", task_run_name="keep webhook", cache_policy=NO_CACHE, timeout_seconds=PATIENCE_SECONDS)
-def keep_webhook() -> None:
-    """MLflow tells the service at once of an alias that moved, if a secret is configured that signs it."""
-    webhook, secret = registry_webhook(MODEL_NAME), settings().serving_webhook_secret.get_secret_value()
-    if secret:
-        webhook.register(secret)
-    else:
-        webhook.remove()
+def _end_dead_runs(prefect: SyncPrefectClient) -> None:
+    """MLflow's runs whose flow run has ended without telling: of one that is alive, MLflow's ends first."""
+    unfinished = unfinished_training_runs(MODEL_NAME)
+    over = ended(set(unfinished.values()), prefect)
+    for run, flow_run in unfinished.items():
+        if flow_run in over:
+            get_run_logger().warning("MLflow's run %s: its flow run %s is over", run, over[flow_run].name)
+            training_run(run).end("KILLED")
+
+
+def _restart(prefect: SyncPrefectClient) -> None:
+    for run in restart_crashed(TRAINING, prefect):
+        get_run_logger().warning("%s crashed and is started again", run.name)
+        notify(
+            f"Flow train crashed: run {run.name} is started again",
+            "Once; should it crash again, it stays so.",
+            return_state=True,
+        )
+
+
+def _settle_retraining(prefect: SyncPrefectClient) -> None:
+    """A retraining whose training has ended without saying how, or never began, isn't under way."""
+    with connected_warehouse() as connection:
+        retrainings = PostgresRetrainings(connection, MODEL_NAME)
+        pending = retrainings.under_way()
+        if pending is None:
+            return
+        runs = [run for run in runs_of(TRAINING, prefect) if run.parameters.get("retraining") == pending.id]
+        states = [run.state for run in runs if run.state]
+        if states and all(state.is_final() for state in states):
+            retrainings.end(pending.id, "failed", f"its training ended as {states[0].name}: {states[0].message}")
+        elif not runs and pending.decided_at < datetime.now(UTC) - UNHEARD:
+            retrainings.end(pending.id, "failed", "no training began: is the automation paused?")

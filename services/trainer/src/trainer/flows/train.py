@@ -25,17 +25,19 @@ from trainer.flows.outside import (
     settings,
     start_training_run,
 )
-from trainer.flows.plan import Plan, plan_months
+from trainer.flows.plan import Holdout, HoldoutDays, Plan, plan_months
 from trainer.flows.report import Report
 from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, refuse, roll_out
+from trainer.flows.steps.retraining import end_retraining
 from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
+from trainer.modelling.examples import split_at
 from trainer.modelling.parameters import Boosting
-from trainer.registry.runs import TrainingRun
+from trainer.registry.runs import FLOW_RUN, TrainingRun
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
@@ -50,9 +52,11 @@ def train(
     months: MonthsText | None = None,
     last_months: Annotated[int, Field(ge=1, le=36)] = 2,
     holdout: MonthText | None = None,
+    holdout_days: HoldoutDays | None = None,
     boosting: Boosting = DEFAULT_BOOSTING,
     gate: Terms = DEFAULT_TERMS,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
+    retraining: int | None = None,
 ) -> State[Any]:
     """Trains on months of taxi trips, registers the model, and has the service take it if the gate lets it pass.
 
@@ -63,15 +67,17 @@ def train(
         months: Training months, such as 2021-01 or 2021-01..2021-03; empty for the last ones before the holdout.
         last_months: How many months to train on if none are named.
         holdout: Month that judges the model and that training never sees; empty for the month after, or the newest.
+        holdout_days: Judge on the last so many days of the last training month instead; training sees the days before.
         boosting: XGBoost's parameters.
         gate: What the model has to show to be promoted.
         seed: Of everything random in training.
+        retraining: Number in the table retrainings, if an alarm began this; empty for any other training.
     """
     origin = source or settings().source
-    plan = _plan(origin, tlc_location, service, months, last_months, holdout)
+    plan = _plan(origin, tlc_location, service, months, last_months, holdout, holdout_days)
     get_run_logger().info("%s %s taxis, months %s", origin, service, plan)
     remove_older(kept_folders(), KEPT + timedelta(days=1))
-    found = _prepare(_loaded(origin, tlc_location, service, plan))
+    found = _prepare(_loaded(origin, tlc_location, service, plan), plan.holdout)
     with _logged(origin, service, plan, found) as run:
         candidate = train_model(run.id, found, boosting, seed)
         evaluation = evaluate(candidate, found)
@@ -79,6 +85,8 @@ def train(
         decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
+    if retraining is not None:
+        end_retraining(retraining, decision, return_state=True)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
@@ -96,17 +104,19 @@ def _plan(
     months: str | None,
     last_months: int,
     holdout: str | None,
+    holdout_days: int | None,
 ) -> Plan:
     named = months or (None if holdout else settings().months or None)
-    judged_on = holdout or (None if months else settings().holdout or None)
+    # a month of its own is no holdout where days are
+    judged_on = holdout or (None if months or holdout_days else settings().holdout or None)
     if named or judged_on:
-        return plan_months(named, judged_on, last_months)
-    return plan_months(None, str(newest_month(origin, tlc_location, service)), last_months)
+        return plan_months(named, judged_on, last_months, holdout_days)
+    return plan_months(None, str(newest_month(origin, tlc_location, service)), last_months, holdout_days)
 
 
 def _loaded(origin: SourceName, tlc_location: str | None, service: Service, plan: Plan) -> list[Load]:
     """The plan's months in the warehouse, the absent ones ingested first; all, if a place to look is named."""
-    wanted = [*plan.training, plan.holdout]
+    wanted = plan.months
     with connected_warehouse() as connection:
         present = {load.month for load in loads(connection, origin, service, wanted)}
     due = [str(month) for month in wanted if tlc_location or month not in present]
@@ -116,13 +126,16 @@ def _loaded(origin: SourceName, tlc_location: str | None, service: Service, plan
         return loads(connection, origin, service, wanted)
 
 
-def _prepare(months: list[Load]) -> FeatureSet:
-    """The last of the months is the holdout."""
+def _prepare(months: list[Load], judged_on: Holdout) -> FeatureSet:
+    """The last of the months is the holdout, or has it at its end."""
     tables = [
         extract.submit(load.source, load.service, str(load.month), f"{load.sha256} of {load.loaded_at.isoformat()}")
         for load in months
     ]
     *training, holdout = [table.result() for table in tables]
+    if judged_on.days:
+        earlier, holdout = split_at(holdout, "pickup_at", judged_on.start)
+        training.append(earlier)
     trips = clean(checkpoint("training", training), checkpoint("holdout", [holdout]))
     found = features(trips)
     # the cache may know of files that a person has removed
@@ -139,9 +152,10 @@ def _logged(origin: SourceName, service: Service, plan: Plan, found: FeatureSet)
         "service": service,
         "months": ",".join(map(str, plan.training)),
         "holdout": str(plan.holdout),
+        **({"holdout_days": str(plan.holdout.days)} if plan.holdout.days else {}),
         "rows": str(trips.training.rows),
         "holdout_rows": str(trips.holdout.rows),
-        "prefect_flow_run": str(runtime.flow_run.id),
+        FLOW_RUN: str(runtime.flow_run.id),
     }
     run = start_training_run(MODEL_NAME, f"{service} {plan}", tags)
     try:

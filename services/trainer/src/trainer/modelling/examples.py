@@ -1,10 +1,12 @@
 """Feature matrix and outcome of the same rows, in memory and as Parquet."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from contract import Contract
 from numpy.typing import NDArray
@@ -55,3 +57,9 @@ def split_by_time(table: pa.Table, later_share: float) -> tuple[pa.Table, pa.Tab
     if not 0 < cut < table.num_rows:
         raise ValueError(f"{table.num_rows} rows can't be split with a later share of {later_share}")
     return table.slice(0, cut), table.slice(cut)
+
+
+def split_at(table: pa.Table, column: str, moment: datetime) -> tuple[pa.Table, pa.Table]:
+    """The rows before a moment and those from it on, each in the order they have."""
+    earlier = pc.less(table[column], pa.scalar(moment, table.schema.field(column).type))
+    return table.filter(earlier), table.filter(pc.invert(earlier))

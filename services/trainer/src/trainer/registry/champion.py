@@ -46,6 +46,8 @@ class LearntFrom:
     service: str | None
     months: Sequence[str]
     """As ``2021-01``."""
+    holdout_days: int | None = None
+    """Days at the end of the last month that training never saw; None if it saw whole months."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ class Registry:
                 raise NoSuchVersion(self.model, version) from error
             raise
         months = [month for month in tags.get("months", "").split(",") if month]
-        return LearntFrom(tags.get("source"), tags.get("service"), months)
+        days = int(tags["holdout_days"]) if tags.get("holdout_days") else None
+        return LearntFrom(tags.get("source"), tags.get("service"), months, days)
 
     def _tell(self, method: str, path: str, **fields: str) -> None:
         self._ask(method, path, json={"name": self.model, **fields})

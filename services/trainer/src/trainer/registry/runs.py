@@ -29,6 +29,19 @@ def client(tracking_uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri)
 
 
+FLOW_RUN = "prefect_flow_run"
+"""Tag with the id of the flow run that a run belongs to."""
+
+
+def unfinished(mlflow: MlflowClient, experiment: str) -> dict[str, str]:
+    """Runs of an experiment that MLflow shows as running, by id, with the id of the flow run that each belongs to."""
+    found = mlflow.get_experiment_by_name(experiment)
+    if found is None:
+        return {}
+    runs = mlflow.search_runs([found.experiment_id], "attributes.status = 'RUNNING'")
+    return {run.info.run_id: run.data.tags[FLOW_RUN] for run in runs if FLOW_RUN in run.data.tags}
+
+
 @dataclass(frozen=True)
 class TrainingRun:
     """Logs to a run by its id, from whichever process a task runs in."""

@@ -18,13 +18,14 @@ from trainer.data.months import Month
 from trainer.data.source import SERVICES, SOURCES, Service, SourceName
 from trainer.flows.handover import Candidate, FeatureSet, Registered
 from trainer.flows.outside import connected_warehouse, registry, settings, training_run
-from trainer.flows.plan import plan_judging
+from trainer.flows.plan import Holdout, plan_judging
 from trainer.flows.retrying import RETRIES, unless
 from trainer.gate.judge import Contestant, judge
 from trainer.gate.rendering import comparison_rows, markdown
 from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
+from trainer.modelling.examples import split_at
 from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
 from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.judging import holdout_of
@@ -60,33 +61,51 @@ def gate_registered(
 ) -> Verdict:
     """The same for a version that is registered already, on the newest month of the warehouse or a named one.
 
+    If its training held back that month's last days, these alone judge.
+
     Args:
         source, service: Of the month; None for those that the version was trained on.
     """
     versions = registry(model)
     learnt = versions.learnt_from(version)
-    chosen = source or _source_of(learnt), service or _service_of(learnt)
+    chosen = source or source_of(learnt), service or service_of(learnt)
     with connected_warehouse() as connection:
-        plan = plan_judging(warehouse.available_months(connection, *chosen), holdout)
-        judged = _clean(connection, *chosen, plan.holdout)
+        plan = plan_judging(warehouse.available_months(connection, *chosen), holdout, _held_back(learnt))
+        judged = _clean(connection, *chosen, plan.holdout.month)
         training = _clean(connection, *chosen, plan.before) if plan.before else None
-    notes = [] if plan.before else [f"no baselines: {plan.holdout.previous()} isn't in the warehouse"]
+    if plan.holdout.days:
+        training, judged = split_at(judged, "pickup_at", plan.holdout.start)
+    notes = [] if plan.before else [f"no baselines: {plan.holdout.month.previous()} isn't in the warehouse"]
     with TemporaryDirectory() as folder:
         contender = load(versions.download(version, Path(folder)))
         verdict = _judged(versions, version, contender, training, judged, terms, seed, notes)
-    champion = versions.learnt_from(verdict.champion).months if verdict.champion else []
-    verdict = without_seen(verdict, str(plan.holdout), learnt.months, champion)
-    get_run_logger().info("judged on %s %s taxis, month %s", *chosen, plan.holdout)
+    champion = _seen(versions.learnt_from(verdict.champion), plan.holdout) if verdict.champion else []
+    verdict = without_seen(verdict, str(plan.holdout.month), _seen(learnt, plan.holdout), champion)
+    get_run_logger().info("judged on %s %s taxis, %s", *chosen, plan.holdout)
     _publish(verdict)
     return verdict
 
 
-def _source_of(learnt: LearntFrom) -> SourceName:
+def source_of(learnt: LearntFrom) -> SourceName:
     return next((name for name in SOURCES if name == learnt.source), settings().source)
 
 
-def _service_of(learnt: LearntFrom) -> Service:
+def service_of(learnt: LearntFrom) -> Service:
     return next((name for name in SERVICES if name == learnt.service), "green")
+
+
+def _held_back(learnt: LearntFrom) -> Holdout | None:
+    """The days of its last month that a version hasn't learnt from."""
+    return (
+        Holdout(Month.parse(learnt.months[-1]), learnt.holdout_days) if learnt.months and learnt.holdout_days else None
+    )
+
+
+def _seen(learnt: LearntFrom, judged: Holdout) -> list[str]:
+    """Months that a version has learnt from, without the one that judges where it saw none of the judging days."""
+    held_back = _held_back(learnt)
+    unseen = held_back is not None and held_back.month == judged.month and held_back.start <= judged.start
+    return [month for month in learnt.months if not (unseen and month == str(judged.month))]
 
 
 def _clean(connection: warehouse.Connection, source: SourceName, service: Service, month: Month) -> pa.Table:

@@ -1,0 +1,57 @@
+"""Predictions and outcomes in the warehouse: how many there are, how long they are kept. The service writes them."""
+
+import re
+from datetime import date, datetime, timedelta
+
+from psycopg2 import sql
+
+from trainer.data.transaction import Connection, transaction
+
+LOCK_TIMEOUT = "5s"
+"""For a day's partition: whoever waits for it holds all up that write predictions."""
+
+
+def count_between(connection: Connection, model: str, since: datetime, until: datetime) -> int:
+    """Answers of the service from one moment to another, both with offset."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM predictions WHERE model = %s AND at BETWEEN %s AND %s AND role = 'champion'",
+            (model, since, until),
+        )
+        (found,) = cursor.fetchone() or (0,)
+        return int(found)
+
+
+def prediction_days(connection: Connection) -> list[date]:
+    """Days (UTC) that have a partition, in order."""
+    with transaction(connection) as cursor:
+        cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = 'predictions'::regclass")
+        found = [re.fullmatch(r"predictions_(\d{4}_\d\d_\d\d)", name) for (name,) in cursor]
+        return sorted(datetime.strptime(each[1], "%Y_%m_%d").date() for each in found if each)
+
+
+def drop_older(connection: Connection, today: date, days: int) -> list[date]:
+    """Drops the partitions of days before the last so many, with the outcomes of their predictions; the days.
+
+    Each day goes as a whole, or stays.
+
+    Args:
+        today: In UTC; it counts as one of the days and is never dropped.
+        days: At least 1.
+
+    Raises:
+        psycopg2.errors.LockNotAvailable: somebody reads predictions for long; the days up to then are gone.
+    """
+    oldest = today - timedelta(days=max(days, 1) - 1)
+    old = [day for day in prediction_days(connection) if day < oldest]
+    for day in old:
+        _drop(connection, day)
+    return old
+
+
+def _drop(connection: Connection, day: date) -> None:
+    partition = sql.Identifier(f"predictions_{day:%Y_%m_%d}")
+    with transaction(connection) as cursor:
+        cursor.execute("SELECT set_config('lock_timeout', %s, true)", (LOCK_TIMEOUT,))
+        cursor.execute(sql.SQL("DELETE FROM outcomes USING {} AS old WHERE prediction_id = old.id").format(partition))
+        cursor.execute(sql.SQL("DROP TABLE {}").format(partition))

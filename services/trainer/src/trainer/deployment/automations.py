@@ -1,0 +1,163 @@
+"""What starts what: events, and what Prefect does on them.
+
+Nothing here asks MLflow or the warehouse. An automation that a person paused stays so.
+"""
+
+import logging
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from prefect.automations import Automation
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import StateType
+from prefect.events.actions import ActionTypes, ChangeFlowRunState, RunDeployment, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
+from prefect.exceptions import ObjectNotFound
+
+from trainer.deployment.deployments import WORK_POOL
+from trainer.flows.events import DECAYED, DRIFTED, RESOURCE, WANTED
+
+log = logging.getLogger("trainer.deploy")
+
+RESPOND, TRAIN, RECONCILE = "respond/trip-duration", "train/trip-duration", "reconcile/trip-duration"
+
+ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
+HEARTBEAT = "prefect.flow-run.heartbeat"
+TELL_OF_CRASH, TELL_OF_SILENT_WORKER = "Tell of runs whose process died", "Tell of a silent worker"
+CRASHED = "The process of the run died: its heartbeat stopped."
+
+
+def create_automations(prefect: SyncPrefectClient, silence: timedelta, block: str | None) -> list[str]:
+    """Creates automations or brings them up to date; their names.
+
+    Args:
+        silence: After so long without a heartbeat a flow run has crashed.
+        block: Notification block, as ``type/name``, for what no flow can tell of; None for no such messages.
+
+    Raises:
+        ObjectNotFound: a deployment isn't there.
+    """
+    wanted = [_respond(prefect), _train(prefect), _crash(silence), _restart(prefect)]
+    document = _find(block, prefect) if block else None
+    if document:
+        wanted += [_tell_of_crash(document), _tell_of_silent_worker(document, prefect)]
+    else:
+        _delete([TELL_OF_CRASH, TELL_OF_SILENT_WORKER], prefect)
+    for automation in wanted:
+        _save(automation, prefect)
+    return [automation.name for automation in wanted]
+
+
+def _respond(prefect: SyncPrefectClient) -> AutomationCore:
+    return AutomationCore(
+        name="Respond to an alarm about the model",
+        description="Decides whether a retraining begins, within the cool-down and the daily limit.",
+        trigger=EventTrigger(expect={DRIFTED, DECAYED}, match=_resource(RESOURCE)),
+        actions=[_run(RESPOND, prefect, event="{{ event.event }}", alarm="{{ event.payload }}")],
+    )
+
+
+def _train(prefect: SyncPrefectClient) -> AutomationCore:
+    names = ("source", "service", "months", "holdout_days", "retraining")
+    return AutomationCore(
+        name="Train when a retraining is wanted",
+        description="While it is paused, alarms are told of and start nothing.",
+        trigger=EventTrigger(expect={WANTED}, match=_resource(RESOURCE)),
+        actions=[_run(TRAIN, prefect, **{name: f"{{{{ event.payload.{name} }}}}" for name in names})],
+    )
+
+
+def _crash(silence: timedelta) -> AutomationCore:
+    return AutomationCore(
+        name="Mark runs whose process died as crashed",
+        description="Nothing else would: whoever could have told is dead.",
+        trigger=EventTrigger(
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *ENDED},
+            match=_resource("prefect.flow-run.*"),
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            within=silence,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=CRASHED)],
+    )
+
+
+def _restart(prefect: SyncPrefectClient) -> AutomationCore:
+    deployment = prefect.read_deployment_by_name(TRAIN).id
+    return AutomationCore(
+        name="Start a crashed training again",
+        description="Once, by the flow reconcile, which would find it within five minutes by itself.",
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Crashed"},
+            match=_resource("prefect.flow-run.*"),
+            match_related=_resource(f"prefect.deployment.{deployment}"),
+        ),
+        actions=[_run(RECONCILE, prefect)],
+    )
+
+
+def _tell_of_crash(block: UUID) -> AutomationCore:
+    return AutomationCore(
+        name=TELL_OF_CRASH,
+        trigger=EventTrigger(
+            expect={"prefect.flow-run.Crashed"},
+            match=ResourceSpecification(
+                {"prefect.resource.id": "prefect.flow-run.*", "prefect.state-message": CRASHED}
+            ),
+        ),
+        actions=[_send(block, "Flow {{ flow.name }} crashed: run {{ flow_run.name }}", CRASHED)],
+    )
+
+
+def _tell_of_silent_worker(block: UUID, prefect: SyncPrefectClient) -> AutomationCore:
+    pool = prefect.read_work_pool(WORK_POOL).id
+    return AutomationCore(
+        name=TELL_OF_SILENT_WORKER,
+        trigger=EventTrigger(expect={"prefect.work-pool.not-ready"}, match=_resource(f"prefect.work-pool.{pool}")),
+        actions=[_send(block, "No worker answers", f"The work pool {WORK_POOL} has no worker: due runs wait.")],
+    )
+
+
+def _resource(identity: str) -> ResourceSpecification:
+    return ResourceSpecification({"prefect.resource.id": identity})
+
+
+def _run(deployment: str, prefect: SyncPrefectClient, **parameters: str) -> ActionTypes:
+    """A template that is a whole parameter keeps the type of its value."""
+    return RunDeployment(deployment_id=prefect.read_deployment_by_name(deployment).id, parameters=dict(parameters))
+
+
+def _send(block: UUID, subject: str, body: str) -> ActionTypes:
+    return SendNotification(block_document_id=block, subject=subject, body=body)
+
+
+def _find(block: str, prefect: SyncPrefectClient) -> UUID | None:
+    """None where it isn't there: who makes it in Prefect's UI needs a running stack for that."""
+    kind, _, name = block.partition("/")
+    try:
+        return prefect.read_block_document_by_name(name, kind).id
+    except ObjectNotFound:
+        log.warning("prefect: no notification block %s yet", block)
+        return None
+
+
+def _delete(names: Iterable[str], prefect: SyncPrefectClient) -> None:
+    for name in names:
+        for found in prefect.read_automations_by_name(name):
+            prefect.delete_automation(found.id)
+
+
+def _save(wanted: AutomationCore, prefect: SyncPrefectClient) -> None:
+    """Leaves one alone that is as wanted: an update would forget the heartbeats that were awaited."""
+    found = prefect.read_automations_by_name(wanted.name)
+    if not found:
+        Automation(**wanted.model_dump()).create()
+    elif _contents(found[0]) != _contents(wanted):
+        Automation(**wanted.model_dump(exclude={"enabled"}), enabled=found[0].enabled, id=found[0].id).update()
+
+
+def _contents(automation: AutomationCore) -> dict[str, object]:
+    return automation.model_dump(mode="json", include={"description", "trigger", "actions"})

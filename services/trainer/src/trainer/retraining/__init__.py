@@ -1,0 +1,1 @@
+"""Whether an alarm begins a training; without Prefect."""

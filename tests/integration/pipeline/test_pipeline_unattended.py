@@ -1,0 +1,234 @@
+"""What happens while nobody looks: an alarm begins a retraining, a worker dies, and people are told."""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty
+from typing import Any
+from uuid import uuid4
+
+import psutil
+import pytest
+import requests
+from console.runs import TRAINING
+from embedded.processes import Process, spawn
+from embedded.root import ROOT
+from pipelines import MODEL, QUICK, Pipeline
+from trainer.deployment import automations
+from trainer.flows.events import DECAYED, DRIFTED, RESOURCE
+from trainer.retraining.decision import Retraining
+from trainer.retraining.history import PostgresRetrainings
+from webhooks import Messages
+
+LONG = {**QUICK, "max_rounds": 20_000, "early_stopping_rounds": 20_000, "learning_rate": 0.001}
+"""A training that nobody waits for."""
+
+
+class Worker:
+    """A worker that can be killed with all that it runs, and that Prefect misses soon."""
+
+    def __init__(self, pipeline: Pipeline, webhook: str, log: Path) -> None:
+        self._environment = {
+            **pipeline.stack.environment("prefect-worker"),
+            "TRAINER_NOTIFY_WEBHOOK_URL": webhook,
+            "PREFECT_WORKER_HEARTBEAT_SECONDS": "5",
+        }
+        self._command = pipeline.stack._program("prefect-worker").command
+        self._log = log
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        self._process = spawn(self._command, env=self._environment, log=self._log, cwd=ROOT)
+
+    def kill(self) -> None:
+        """As the kernel does when memory runs out, or somebody pulls the plug."""
+        if self._process:
+            self._process.stop(grace=0, first=signal.SIGKILL)
+
+    def kill_flows(self) -> None:
+        assert self._process is not None
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            os.kill(child.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def worker(
+    pipeline: Pipeline, first_training: object, webhook: tuple[str, Messages], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Worker]:
+    """In place of the stack's own, and a stack that takes a run for dead as early as heartbeats allow."""
+    url, _ = webhook
+    pipeline.deploy(TRAINER_SILENT_RUN_SECONDS="35", TRAINER_NOTIFY_WEBHOOK_URL=url)
+    pipeline.stack.state.records["prefect-worker"].process.stop(grace=60)
+    worker = Worker(pipeline, url, tmp_path_factory.mktemp("worker") / "worker.log")
+    worker.start()
+    yield worker
+    worker.kill()
+    pipeline.deploy()
+    pipeline.stack.start(["prefect-worker"])
+
+
+def api(pipeline: Pipeline) -> str:
+    return pipeline.stack.url("prefect-server") + "/api"
+
+
+def emit(pipeline: Pipeline, *events: str) -> None:
+    """Alarms, as monitoring emits them."""
+    payload = {
+        "version": "1",
+        "fields": {"trip_distance": 0.31},
+        "since": "2026-03-01T00:00:00Z",
+        "until": "2026-03-08T00:00:00Z",
+        "monitoring": 12,
+    }
+    body = [
+        {
+            "id": str(uuid4()),
+            "occurred": datetime.now(UTC).isoformat(),
+            "event": event,
+            "resource": {"prefect.resource.id": RESOURCE},
+            "payload": payload,
+        }
+        for event in events
+    ]
+    requests.post(f"{api(pipeline)}/events", json=body, timeout=10).raise_for_status()
+
+
+def retrainings(pipeline: Pipeline) -> list[Retraining]:
+    """The oldest first."""
+    with pipeline.warehouse() as connection:
+        return PostgresRetrainings(connection, MODEL).history()[::-1]
+
+
+def trainings(pipeline: Pipeline) -> list[dict[str, Any]]:
+    """Runs of the training that an alarm began."""
+    body = {"flows": {"name": {"any_": ["train"]}}, "sort": "EXPECTED_START_TIME_DESC"}
+    found = requests.post(f"{api(pipeline)}/flow_runs/filter", json=body, timeout=10).json()
+    return [run for run in found if run["parameters"].get("retraining")]
+
+
+def message(messages: Messages, title: str) -> str:
+    """The text of the next message whose title has these words; those before it are let go."""
+    while True:
+        try:
+            found = messages.get(timeout=150)
+        except Empty:
+            pytest.fail(f"no message: {title}")
+        if title in found["title"]:
+            return str(found["text"])
+
+
+def saved(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
+    found = requests.post(f"{api(pipeline)}/automations/filter", json={}, timeout=10).json()
+    return {automation["name"]: automation for automation in found}
+
+
+def test_what_only_prefect_can_tell_of_is_told_where_messages_are_configured(pipeline: Pipeline) -> None:
+    pipeline.deploy(TRAINER_NOTIFY_WEBHOOK_URL="http://127.0.0.1:9/hook")
+    configured = saved(pipeline)
+    # a person makes the block later, in the UI of the stack that is to start now
+    pipeline.deploy(TRAINER_NOTIFY_BLOCK="slack-webhook/later")
+
+    telling = {automations.TELL_OF_CRASH, automations.TELL_OF_SILENT_WORKER}
+    assert configured.keys() - saved(pipeline).keys() == telling
+
+
+def test_deploying_again_leaves_automations_as_they_are(pipeline: Pipeline) -> None:
+    pipeline.deploy()
+    before = saved(pipeline)
+    paused = before["Train when a retraining is wanted"]["id"]
+    requests.patch(f"{api(pipeline)}/automations/{paused}", json={"enabled": False}, timeout=10).raise_for_status()
+    between = saved(pipeline)
+    pipeline.deploy()
+    same = saved(pipeline)
+    pipeline.deploy(TRAINER_SILENT_RUN_SECONDS="120")
+    changed = saved(pipeline)
+    requests.patch(f"{api(pipeline)}/automations/{paused}", json={"enabled": True}, timeout=10).raise_for_status()
+
+    assert len(before) == 4
+    assert same == between
+    assert [automation["id"] for automation in changed.values()] == [found["id"] for found in before.values()]
+    assert not changed["Train when a retraining is wanted"]["enabled"]
+    assert changed["Mark runs whose process died as crashed"]["trigger"]["within"] == 120
+
+
+def test_of_two_alarms_at_once_one_begins_a_training_and_people_are_told(
+    pipeline: Pipeline, worker: Worker, webhook: tuple[str, Messages]
+) -> None:
+    emit(pipeline, DRIFTED, DECAYED)
+    pipeline.wait(lambda: len(retrainings(pipeline)) == 2, 90, "two decisions")
+    begun, held_back = sorted(retrainings(pipeline), key=lambda one: not one.began)
+    (run,) = pipeline.wait(lambda: trainings(pipeline), 30, "a training")
+
+    assert held_back.outcome == "held back"
+    assert f"retraining {begun.id} is under way" in held_back.reason
+    wanted = run["parameters"]
+    assert (wanted["source"], wanted["holdout_days"], wanted["retraining"]) == ("synthetic", 7, begun.id)
+
+    pipeline.wait(lambda: retrainings(pipeline)[begun.id - 1].outcome != "under way", 200, "the training's end")
+    ended = retrainings(pipeline)[begun.id - 1]
+    assert ended.outcome in {"promoted", "refused"}
+    assert ended.reason.startswith("version ")
+    assert len(trainings(pipeline)) == 1
+    texts = [message(webhook[1], "retraining"), message(webhook[1], "retraining")]
+    assert any("trip_distance (PSI 0.31)" in text and "judged on the last 7 days" in text for text in texts)
+    assert any(held_back.reason in text for text in texts)
+    message(webhook[1], f"{MODEL} version ")
+
+
+def test_the_next_alarm_waits_for_the_cool_down(pipeline: Pipeline, worker: Worker) -> None:
+    before = len(retrainings(pipeline))
+    emit(pipeline, DRIFTED)
+    pipeline.wait(lambda: len(retrainings(pipeline)) > before, 90, "a decision")
+
+    assert "the cool-down is 6 h" in retrainings(pipeline)[-1].reason
+
+
+def task_runs(pipeline: Pipeline, run: str) -> bool:
+    return any(task["name"] == "train" and task["state"]["type"] == "RUNNING" for task in pipeline.runs.tasks(run))
+
+
+def state(pipeline: Pipeline, run: str) -> str:
+    return str(pipeline.runs.read(run)["state"]["type"])
+
+
+def statuses(pipeline: Pipeline, run: str) -> list[str]:
+    """Of MLflow's runs that belong to a flow run."""
+    experiment = pipeline.mlflow.get_experiment_by_name(MODEL).experiment_id
+    found = pipeline.mlflow.search_runs([experiment], f"tags.prefect_flow_run = '{run}'")
+    return sorted(each.info.status for each in found)
+
+
+def reconciled(pipeline: Pipeline) -> Mapping[str, Any]:
+    return pipeline.run(f"reconcile/{MODEL}", {})
+
+
+def test_a_training_whose_worker_is_killed_is_started_again_once(
+    pipeline: Pipeline, worker: Worker, webhook: tuple[str, Messages]
+) -> None:
+    run = pipeline.runs.start(TRAINING, {"months": "2021-01", "boosting": LONG})
+    pipeline.wait(lambda: task_runs(pipeline, run), 60, "a training in its middle")
+    worker.kill()
+    pipeline.wait(lambda: state(pipeline, run) == "CRASHED", 75, "the training counts as crashed")
+    assert automations.CRASHED in message(webhook[1], "Flow train crashed")
+    assert statuses(pipeline, run) == ["RUNNING"]
+
+    worker.start()
+    pipeline.wait(lambda: pipeline.runs.read(run)["run_count"] == 2, 60, "a second try")
+    message(webhook[1], "is started again")
+    pipeline.wait(lambda: len(statuses(pipeline, run)) == 2, 60, "the second try in MLflow")
+    assert statuses(pipeline, run) == ["KILLED", "RUNNING"]
+
+    worker.kill_flows()
+    pipeline.wait(lambda: state(pipeline, run) == "CRASHED", 75, "the second crash")
+    pipeline.wait(lambda: statuses(pipeline, run) == ["KILLED", "KILLED"], 60, "reconciliation after the second crash")
+    reconciled(pipeline)
+    assert pipeline.runs.read(run)["run_count"] == 2
+    assert state(pipeline, run) == "CRASHED"
+
+
+def test_a_silent_worker_is_told_of(pipeline: Pipeline, worker: Worker, webhook: tuple[str, Messages]) -> None:
+    worker.kill()
+
+    assert "has no worker" in message(webhook[1], "No worker answers")
