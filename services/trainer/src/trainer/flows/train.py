@@ -32,13 +32,16 @@ from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, refuse, roll_out
+from trainer.flows.steps.search import search as search_parameters
 from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import TrainingRun
+from trainer.search.terms import Search
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
+DEFAULT_SEARCH = Search()
 DEFAULT_TERMS = Terms()
 
 
@@ -51,6 +54,7 @@ def train(
     last_months: Annotated[int, Field(ge=1, le=36)] = 2,
     holdout: MonthText | None = None,
     boosting: Boosting = DEFAULT_BOOSTING,
+    search: Search = DEFAULT_SEARCH,
     gate: Terms = DEFAULT_TERMS,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
 ) -> State[Any]:
@@ -64,6 +68,7 @@ def train(
         last_months: How many months to train on if none are named.
         holdout: Month that judges the model and that training never sees; empty for the month after, or the newest.
         boosting: XGBoost's parameters.
+        search: Whether to look for better parameters first, and for how long.
         gate: What the model has to show to be promoted.
         seed: Of everything random in training.
     """
@@ -73,7 +78,8 @@ def train(
     remove_older(kept_folders(), KEPT + timedelta(days=1))
     found = _prepare(_loaded(origin, tlc_location, service, plan))
     with _logged(origin, service, plan, found) as run:
-        candidate = train_model(run.id, found, boosting, seed)
+        chosen = _searched(run, found, boosting, search, seed)
+        candidate = train_model(run.id, found, chosen, seed)
         evaluation = evaluate(candidate, found)
         registered = register(candidate, found, evaluation)
         decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
@@ -82,6 +88,12 @@ def train(
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
+
+
+def _searched(run: TrainingRun, found: FeatureSet, given: Boosting, search: Search, seed: int) -> Boosting:
+    """The parameters that a search finds, or the given ones where none is wanted."""
+    trials = settings().search_trials if search.trials is None else search.trials
+    return search_parameters(run.id, found, given, trials, search.seconds, search.parallel, seed) if trials else given
 
 
 def _decide(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Decision:
