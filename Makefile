@@ -1,13 +1,14 @@
 # Every command that a user or a developer needs; `make` alone lists them.
 #
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
-#                      HOLDOUT=2021-02.      For test and e2e: PYTEST_ARGS, handed to pytest.
-#                      For bench: BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out).
+#                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
+# For test and e2e:    PYTEST_ARGS, handed to pytest
+# For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: demo demo-down up down train predict history test e2e bench lint help
-export SOURCE DATA MONTHS HOLDOUT
+export SOURCE DATA MONTHS HOLDOUT TRIALS
 
 BIN := .venv/bin
 # Installed from the lock; done again only when that or a manifest has changed.

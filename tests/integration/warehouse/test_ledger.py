@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg2
 import pytest
 from rollout_parties import World
+from trainer.data.locking import KEY
 from trainer.data.warehouse import Connection, connect
 from trainer.rollout.change import Change, Kind
 from trainer.rollout.errors import ChampionChanged, RolloutInProgress
 from trainer.rollout.ledger import PostgresLedger
-from trainer.rollout.lock import KEY
+from trainer.rollout.lock import lock_of
 from trainer.rollout.reconciliation import BY_HAND, DIED, DIED_AFTER, reconcile
 
 MODEL = "trip-duration"
@@ -175,7 +176,7 @@ def test_the_lock_dies_with_its_connection_and_its_driver_hears_of_it(ledger: Po
 
 def test_any_program_names_the_same_lock(ledger: PostgresLedger, url: str) -> None:
     with ledger.locked(0), connect(url) as connection, connection.cursor() as cursor:
-        cursor.execute(f"SELECT pg_try_advisory_lock({KEY})", (MODEL,))
+        cursor.execute(f"SELECT pg_try_advisory_lock({KEY})", (lock_of(MODEL),))
         assert cursor.fetchone() == (False,)
 
 

@@ -55,6 +55,11 @@ def test_a_folder_is_handed_on_by_its_full_name_and_means_real_files(
     }
 
 
+def test_a_number_of_trials_asks_for_a_search() -> None:
+    assert Choices.read({"TRIALS": " 30 "}).parameters() == {"search": {"trials": 30}}
+    assert Choices.read({"TRIALS": "0"}).parameters() == {"search": {"trials": 0}}
+
+
 def test_a_url_is_handed_on_as_it_is() -> None:
     assert Choices.read({"DATA": "https://host/trips"}).parameters()["tlc_location"] == "https://host/trips"
 
@@ -68,6 +73,9 @@ def test_a_url_is_handed_on_as_it_is() -> None:
         {"MONTHS": "2021"},
         {"MONTHS": "2021-03..2021-01"},
         {"HOLDOUT": "a..b"},
+        {"TRIALS": "many"},
+        {"TRIALS": "-1"},
+        {"TRIALS": "1001"},
     ],
 )
 def test_a_bad_choice_is_named(variables: dict[str, str]) -> None:

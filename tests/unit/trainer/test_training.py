@@ -12,7 +12,7 @@ from contract.errors import GoldenMismatch
 from trainer.modelling.bundles import seal
 from trainer.modelling.evaluation import Predicted, calibrate, covered, measure, measure_splits
 from trainer.modelling.examples import Examples, featurise, split_at, split_by_time
-from trainer.modelling.fit import fit, fit_with_early_stopping, read_booster
+from trainer.modelling.fit import Matrices, fit, fit_with_early_stopping, read_booster
 from trainer.modelling.parameters import Boosting
 from trainer.modelling.plots import draw
 from trainer.usecases.trips.features import fit_contract
@@ -70,12 +70,13 @@ def test_early_stopping_keeps_the_best_round_and_no_tree_more(january: pa.Table)
     earlier, later = split_by_time(january, 0.15)
     contract = fit_contract(earlier)
     fitted, watched = featurise(contract, earlier), featurise(contract, later)
-    stopped = fit_with_early_stopping(fitted, watched, PARAMETERS, max_rounds=400, patience=10)
+    stopped = fit_with_early_stopping(Matrices.of(fitted, watched), PARAMETERS, max_rounds=400, patience=10)
 
     def error(rounds: int) -> float:
         return measure(watched.outcome, stopped.booster[:rounds].inplace_predict(watched.features)).rmse
 
     assert stopped.booster.num_boosted_rounds() == stopped.rounds < 400
+    assert error(stopped.rounds) == pytest.approx(stopped.rmse)
     assert error(stopped.rounds) <= min(error(rounds) for rounds in range(1, stopped.rounds + 1)) + 1e-6
 
 

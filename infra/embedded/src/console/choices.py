@@ -1,4 +1,4 @@
-"""What a person chose for a training: make's variables SOURCE, DATA, MONTHS, HOLDOUT."""
+"""What a person chose for a training: make's variables SOURCE, DATA, MONTHS, HOLDOUT, TRIALS."""
 
 import re
 from collections.abc import Mapping
@@ -27,6 +27,8 @@ class Choices:
     """Folder or base URL of monthly files."""
     months: str = ""
     holdout: str = ""
+    trials: str = ""
+    """How many parameters a search tries before the training."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
@@ -41,6 +43,7 @@ class Choices:
             data=data,
             months=variables.get("MONTHS", "").strip(),
             holdout=variables.get("HOLDOUT", "").strip(),
+            trials=variables.get("TRIALS", "").strip(),
         )
         chosen._check()
         return chosen
@@ -54,6 +57,8 @@ class Choices:
             raise BadChoice("MONTHS", self.months, "a month such as 2021-01, or a range such as 2021-01..2021-03")
         if self.holdout and not re.fullmatch(MONTH, self.holdout):
             raise BadChoice("HOLDOUT", self.holdout, "a month such as 2021-02")
+        if self.trials and not re.fullmatch(r"\d{1,3}|1000", self.trials, re.ASCII):
+            raise BadChoice("TRIALS", self.trials, "a whole number from 0 to 1000")
         # months in this form are in order as texts
         first, last = self.months[:7], self.months[-7:]
         if last < first:
@@ -70,12 +75,13 @@ class Choices:
     def location(self) -> str:
         return str(self.folder) if self.folder else self.data
 
-    def parameters(self, location: str | None = None) -> dict[str, str]:
+    def parameters(self, location: str | None = None) -> dict[str, object]:
         """Parameters of the flow ``train``; ``location`` is the data's where the flow runs, if that is elsewhere."""
-        named = {
+        named: dict[str, object] = {
             "source": self.source,
             "tlc_location": self.location if location is None else location,
             "months": self.months,
             "holdout": self.holdout,
+            "search": {"trials": int(self.trials)} if self.trials else None,
         }
         return {name: value for name, value in named.items() if value}

@@ -37,6 +37,9 @@ class Settings(BaseSettings):
     holdout: str = ""
     """Holdout month of the same; empty for the month after the training months."""
 
+    search_trials: int = Field(default=0, ge=0, le=1_000)
+    """How many parameters a training tries unless its run says otherwise; 0 for no search."""
+
     mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI")
     """MLflow's tracking server and registry."""
 

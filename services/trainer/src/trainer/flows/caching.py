@@ -24,10 +24,10 @@ PACKAGES = ("contract", "trainer.data", "trainer.modelling", "trainer.usecases.t
 
 
 @cache
-def source_digest() -> str:
-    """sha256 (hex) of the source of ``PACKAGES``."""
+def source_digest(packages: tuple[str, ...] = PACKAGES) -> str:
+    """sha256 (hex) of the source of packages."""
     digest = hashlib.sha256()
-    for package in PACKAGES:
+    for package in packages:
         modules = (module for module in files(package).iterdir() if module.name.endswith(".py"))
         for module in sorted(modules, key=lambda module: module.name):
             digest.update(f"{package}/{module.name}\n".encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
 from trainer.data.warehouse import Connection, connect
+from trainer.modelling.parameters import Boosting
 from trainer.registry.champion import PROMPT, Registry
 from trainer.registry.runs import TrainingRun, client, unfinished
 from trainer.registry.webhook import Webhook
@@ -15,6 +16,9 @@ from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.notification import WEBHOOK_BLOCK
 from trainer.rollout.replica import HttpReplica
 from trainer.rollout.replicas import find_replicas
+from trainer.search import storage
+from trainer.search.limit import Limit
+from trainer.search.study import Study
 from trainer.settings import Settings
 
 
@@ -25,12 +29,16 @@ def settings() -> Settings:
 
 def kept_folders() -> list[Path]:
     """Where steps leave what only later steps and runs need: Prefect's results, and our files."""
-    storage = settings().storage
-    return [PREFECT_LOCAL_STORAGE_PATH.value(), *(storage / name for name in ("checkpoints", "features", "runs"))]
+    ours = settings().storage
+    return [PREFECT_LOCAL_STORAGE_PATH.value(), *(ours / name for name in ("checkpoints", "features", "runs"))]
 
 
 def connected_warehouse() -> AbstractContextManager[Connection]:
     return connect(settings().warehouse_url.get_secret_value())
+
+
+def kept_study(name: str, given: Boosting, seed: int, limit: Limit) -> AbstractContextManager[tuple[Study, bool]]:
+    return storage.kept_study(settings().warehouse_url.get_secret_value(), name, given, seed, limit)
 
 
 def registry(model: str) -> Registry:

@@ -33,14 +33,17 @@ from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
 from trainer.flows.steps.release import notify, refuse, roll_out
 from trainer.flows.steps.retraining import end_retraining
+from trainer.flows.steps.search import search as search_parameters
 from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
 from trainer.modelling.examples import split_at
 from trainer.modelling.parameters import Boosting
 from trainer.registry.runs import FLOW_RUN, TrainingRun
+from trainer.search.terms import Search
 from trainer.usecases.trips.fields import MODEL_NAME
 
 DEFAULT_BOOSTING = Boosting()
+DEFAULT_SEARCH = Search()
 DEFAULT_TERMS = Terms()
 
 
@@ -54,6 +57,7 @@ def train(
     holdout: MonthText | None = None,
     holdout_days: HoldoutDays | None = None,
     boosting: Boosting = DEFAULT_BOOSTING,
+    search: Search = DEFAULT_SEARCH,
     gate: Terms = DEFAULT_TERMS,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
     retraining: int | None = None,
@@ -69,6 +73,7 @@ def train(
         holdout: Month that judges the model and that training never sees; empty for the month after, or the newest.
         holdout_days: Judge on the last so many days of the last training month instead; training sees the days before.
         boosting: XGBoost's parameters.
+        search: Whether to look for better parameters first, and for how long.
         gate: What the model has to show to be promoted.
         seed: Of everything random in training.
         retraining: Number in the table retrainings, if an alarm began this; empty for any other training.
@@ -79,7 +84,8 @@ def train(
     remove_older(kept_folders(), KEPT + timedelta(days=1))
     found = _prepare(_loaded(origin, tlc_location, service, plan), plan.holdout)
     with _logged(origin, service, plan, found) as run:
-        candidate = train_model(run.id, found, boosting, seed)
+        chosen = _searched(run, found, boosting, search, seed)
+        candidate = train_model(run.id, found, chosen, seed)
         evaluation = evaluate(candidate, found)
         registered = register(candidate, found, evaluation)
         decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
@@ -90,6 +96,12 @@ def train(
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")
+
+
+def _searched(run: TrainingRun, found: FeatureSet, given: Boosting, search: Search, seed: int) -> Boosting:
+    """The parameters that a search finds, or the given ones where none is wanted."""
+    trials = settings().search_trials if search.trials is None else search.trials
+    return search_parameters(run.id, found, given, trials, search.seconds, search.parallel, seed) if trials else given
 
 
 def _decide(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Decision:

@@ -1,9 +1,9 @@
 """Fits boosters: one that stops early on later rows, then one on all rows with the number of trees so found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import xgboost
 
@@ -16,24 +16,46 @@ class EarlyStopped:
 
     booster: xgboost.Booster
     rounds: int
+    rmse: float
+    """Of that round, on the later rows, in the outcome's unit."""
+
+
+@dataclass(frozen=True)
+class Matrices:
+    """Earlier rows to learn from and later ones to watch, as XGBoost wants them; threads may fit on them at once."""
+
+    training: xgboost.QuantileDMatrix
+    validation: xgboost.QuantileDMatrix
+
+    @classmethod
+    def of(cls, earlier: Examples, later: Examples) -> Self:
+        training = _matrix(earlier)
+        return cls(training, _matrix(later, like=training))
 
 
 def fit_with_early_stopping(
-    earlier: Examples, later: Examples, parameters: Mapping[str, Any], max_rounds: int, patience: int
+    matrices: Matrices,
+    parameters: Mapping[str, Any],
+    max_rounds: int,
+    patience: int,
+    callbacks: Sequence[xgboost.callback.TrainingCallback] = (),
 ) -> EarlyStopped:
-    """Learns from the earlier rows until the RMSE on the later ones hasn't improved for ``patience`` rounds."""
-    training = _matrix(earlier)
-    validation = _matrix(later, like=training)
+    """Learns from the earlier rows until the RMSE on the later ones hasn't improved for ``patience`` rounds.
+
+    Args:
+        callbacks: XGBoost's, called after each round; in their log of evaluations the later rows are ``validation``.
+    """
     booster = xgboost.train(
         {**parameters, "eval_metric": "rmse"},
-        training,
+        matrices.training,
         num_boost_round=max_rounds,
-        evals=[(validation, "validation")],
+        evals=[(matrices.validation, "validation")],
         early_stopping_rounds=patience,
         verbose_eval=False,
+        callbacks=list(callbacks),
     )
     rounds = booster.best_iteration + 1
-    return EarlyStopped(booster[:rounds], rounds)
+    return EarlyStopped(booster[:rounds], rounds, booster.best_score)
 
 
 def fit(examples: Examples, parameters: Mapping[str, Any], rounds: int) -> xgboost.Booster:

@@ -14,7 +14,7 @@ from trainer.flows.retrying import RETRIES
 from trainer.modelling.bundles import seal
 from trainer.modelling.evaluation import Predicted, calibrate, measure_splits
 from trainer.modelling.examples import Examples
-from trainer.modelling.fit import fit, fit_with_early_stopping, read_booster
+from trainer.modelling.fit import Matrices, fit, fit_with_early_stopping, read_booster
 from trainer.modelling.parameters import Boosting
 from trainer.modelling.plots import draw
 from trainer.usecases.trips.fields import OUTPUT
@@ -28,8 +28,7 @@ def train(run_id: str, found: FeatureSet, boosting: Boosting, seed: int) -> Cand
     """A booster that stops early on the latest training rows, then one of as many trees from all of them."""
     parameters = boosting.for_xgboost(seed)
     stopped = fit_with_early_stopping(
-        Examples.read(found.fit),
-        Examples.read(found.validation),
+        Matrices.of(Examples.read(found.fit), Examples.read(found.validation)),
         parameters,
         boosting.max_rounds,
         boosting.early_stopping_rounds,
