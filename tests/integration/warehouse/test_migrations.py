@@ -29,7 +29,7 @@ def test_up_down_and_up_again(
     empty_url: str, migrate: Migrate, make_month: Callable[..., tuple[Sifted, MonthFile]]
 ) -> None:
     migrate(empty_url, "upgrade", "head")
-    recorded = {"predictions", "outcomes"}
+    recorded = {"predictions", "outcomes", "monitorings", "measurements", "counted"}
     assert tables(empty_url) == {"alembic_version", "trips", "trips_rejected", "loads", "rollouts"} | recorded
     sifted, file = make_month(JANUARY)
     with connect(empty_url) as connection:

@@ -76,6 +76,15 @@ DEPLOYMENTS = (
         # while the worker is away runs fall due, of which one does the work of all
         concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     ),
+    Deployment(
+        "monitor",
+        "trip-duration",
+        "trainer/flows/monitor.py:monitor",
+        "Holds what was asked and answered lately against what the champion was trained on and promised.",
+        cron="30 * * * *",
+        # as above: the newest window has all that an older one has
+        concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
+    ),
 )
 
 

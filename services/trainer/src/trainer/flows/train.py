@@ -31,6 +31,7 @@ from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
+from trainer.flows.steps.reference import keep_reference
 from trainer.flows.steps.release import notify, refuse, roll_out
 from trainer.flows.steps.serve import unless_champion_changes
 from trainer.gate.terms import Terms
@@ -75,6 +76,7 @@ def train(
     with _logged(origin, service, plan, found) as run:
         candidate = train_model(run.id, found, boosting, seed)
         evaluation = evaluate(candidate, found)
+        keep_reference(candidate, found, evaluation, seed)
         registered = register(candidate, found, evaluation)
         decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
