@@ -100,7 +100,7 @@ def look(
         traffic=None,
         notes=notes,
     )
-    return assess(contract, "3", WINDOW, reference, seen, slices, Terms(resamples=300), 100, 1)
+    return assess(contract, "3", WINDOW, reference, seen, slices, Terms(resamples=300, alpha=0.01), 100, 1)
 
 
 def test_predictions_like_the_training_rows_are_quiet(

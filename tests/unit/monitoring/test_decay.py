@@ -10,7 +10,7 @@ from trainer.monitoring.measurement import Measurement
 from trainer.monitoring.reference import Promise
 from trainer.monitoring.terms import Terms
 
-TERMS = Terms(resamples=300)
+TERMS = Terms(resamples=300, alpha=0.01)
 HALF_WIDTH = 1.6449
 """Of the interval that holds 90% of a standard normal error."""
 

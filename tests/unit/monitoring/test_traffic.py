@@ -22,7 +22,7 @@ FIRST = {("/predict", "200"): 90, ("/predict", "422"): 10, ("/predict/batch", "5
 
 
 def test_the_counters_of_all_replicas_add_up() -> None:
-    counted = {}
+    counted: dict[Series, float] = {}
     for replica in ("10.0.0.1", "10.0.0.2"):
         counted |= read_counters(replica, scraped(FIRST, {"invalid-input": 10}, 90))
 

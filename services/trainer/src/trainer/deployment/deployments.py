@@ -81,9 +81,8 @@ DEPLOYMENTS = (
         "trip-duration",
         "trainer/flows/monitor.py:monitor",
         "Holds what was asked and answered lately against what the champion was trained on and promised.",
+        # a second run waits rather than be cancelled: a person may have asked for it, about another window
         cron="30 * * * *",
-        # as above: the newest window has all that an older one has
-        concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     ),
 )
 

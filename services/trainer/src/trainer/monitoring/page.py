@@ -68,6 +68,7 @@ def _parts(assessment: Assessment, title: str) -> Iterator[str]:
 
 
 def _head(monitoring: Monitoring, title: str) -> str:
+    said = "" if monitoring.message == monitoring.verdict else f"<p>{escape(monitoring.message)}</p>"
     color = COLORS.get(monitoring.verdict, ALARM)
     cards = "".join(
         f"<div class='card'><b>{value}</b><span>{name}</span></div>" for name, value in _figures(monitoring)
@@ -75,7 +76,7 @@ def _head(monitoring: Monitoring, title: str) -> str:
     notes = "".join(f"<p class='quiet'>{escape(note)}.</p>" for note in monitoring.notes)
     return (
         f"<h1>{title} <span class='verdict' style='background:{color}'>{monitoring.verdict}</span></h1>"
-        f"<p>{escape(monitoring.message)}</p><p class='quiet'>{escape(scope(monitoring))}</p>{notes}"
+        f"{said}<p class='quiet'>{escape(scope(monitoring))}</p>{notes}"
         f"<div class='cards'>{cards}</div>"
     )
 

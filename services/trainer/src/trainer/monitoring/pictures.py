@@ -58,12 +58,10 @@ def indices(drifts: Sequence[Drift], terms: Terms) -> str:
             height=0.65,
         )
         axes.bar_label(drawn_bars, fmt="{:.3f}", padding=3)
-        axes.axvline(terms.most_psi, color="grey", linewidth=1, linestyle="--")
-        axes.axvline(terms.severe_psi, color=ACCENT, linewidth=1, linestyle="--")
+        for psi, color, what in ((terms.most_psi, "grey", "drifted"), (terms.severe_psi, ACCENT, "severe")):
+            axes.axvline(psi, color=color, linewidth=1, linestyle="--", label=f"{what} from {psi:g}")
+        axes.legend(loc="lower right", framealpha=1, edgecolor="none")
         axes.set_xlim(0, max([psi for _, psi, _ in bars] + [terms.severe_psi]) * 1.15)
-        axes.text(terms.most_psi, len(bars) - 0.4, " drifted", color="grey", ha="left", va="bottom")
-        axes.text(terms.severe_psi, len(bars) - 0.4, " severe", color=ACCENT, ha="left", va="bottom")
-        axes.set_ylim(-0.6, len(bars) + 0.2)
         axes.set_xlabel("population stability index, less what chance gives")
 
     return drawn(draw, 8.4, 0.9 + 0.29 * len(bars))
@@ -80,22 +78,23 @@ def distribution(drift: Drift) -> str:
             _steps(axes, before, after)
         else:
             _bars(axes, shares)
-        axes.yaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
-        axes.set_title(_title(drift), loc="left", fontsize=10)
+        axes.yaxis.set_major_formatter(lambda share, _: f"{share * 100:.3g}%")
+        axes.set_title(_title(drift, len(shares or ())), loc="left", fontsize=10)
 
     return drawn(draw, 4.2, 2.6)
 
 
-def _title(drift: Drift) -> str:
-    index = "" if drift.psi is None else f", PSI {drift.psi:.3f}"
-    return f"{drift.now.name}{index}"
+def _title(drift: Drift, categories: int) -> str:
+    part = f", the {categories} values that moved most" if categories == CATEGORIES_SHOWN else ""
+    index = "" if drift.psi is None else f": PSI {drift.psi:.3f}"
+    return f"{drift.now.name}{index}{part}"
 
 
 def _category_shares(before: Column, after: Column) -> Mapping[str, tuple[float, float]]:
     """The most frequent values, and the others together."""
     values = np.unique(np.concatenate([before.present, after.present]))
     shares = [
-        np.array([np.count_nonzero(column.present == value) for value in values]) / max(len(column.present), 1)
+        np.bincount(np.searchsorted(values, column.present), minlength=len(values)) / max(len(column.present), 1)
         for column in (before, after)
     ]
     if len(values) > CATEGORIES_SHOWN:
@@ -137,12 +136,11 @@ def error_by_day(days: Sequence[Day], version: str, promised: float, unit: str) 
         position = np.arange(len(own))
         axes.plot(position, [day.rmse or 0.0 for day in own], color=ACCENT, marker="o", markersize=4)
         axes.axhline(promised, color=INK, linewidth=1, linestyle="--")
-        axes.annotate("promised", (0, promised), (2, -3), textcoords="offset points", color=INK, va="top")
         _day_ticks(axes, [f"{day.day:%m-%d}" for day in own])
         axes.set_xlim(-0.6, len(own) - 0.4)
         axes.set_ylim(bottom=0)
         axes.set_ylabel(f"RMSE ({unit}s)")
-        axes.set_title("Error by day", loc="left", fontsize=10)
+        axes.set_title("Error by day; dashed: what was promised", loc="left", fontsize=10)
 
     return drawn(draw, 4.2, 2.6)
 
