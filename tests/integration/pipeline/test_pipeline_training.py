@@ -26,6 +26,7 @@ STEPS = [
     "features",
     "train",
     "evaluate",
+    "keep reference",
     "register",
     "gate",
 ]

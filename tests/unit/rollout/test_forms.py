@@ -6,6 +6,7 @@ import pytest
 from prefect.exceptions import ParameterTypeError
 from prefect.flows import Flow
 from trainer.deployment.deployments import DEPLOYMENTS, SOURCE
+from trainer.flows.monitor import monitor
 from trainer.flows.outcomes import outcomes
 from trainer.flows.promote import promote
 from trainer.flows.reconcile import reconcile
@@ -15,7 +16,7 @@ from trainer.flows.rollback import rollback
 from trainer.flows.train import train
 
 
-@pytest.mark.parametrize("flow", [promote, rollback, train, respond, outcomes, retain])
+@pytest.mark.parametrize("flow", [promote, rollback, train, respond, outcomes, retain, monitor])
 def test_every_parameter_is_explained_and_none_has_to_be_given(flow: Flow[..., Any]) -> None:
     schema = flow.parameters.model_dump()
 
@@ -35,6 +36,11 @@ def test_every_parameter_is_explained_and_none_has_to_be_given(flow: Flow[..., A
         (respond, {"cool_down_hours": -1}, "cool_down_hours"),
         (respond, {"alarm": {"fields": {"trip_distance": "far"}}}, "trip_distance"),
         (retain, {"days": 0}, "days"),
+        (monitor, {"version": "v3"}, "version"),
+        (monitor, {"window_days": 0}, "window_days"),
+        (monitor, {"since": "yesterday"}, "since"),
+        (monitor, {"terms": {"most_psi": -1}}, "most_psi"),
+        (monitor, {"terms": {"resamples": 500}}, "can't tell an alpha"),
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_before_anything_runs(
@@ -50,12 +56,13 @@ def test_only_people_start_promotions_and_rollbacks() -> None:
     assert schedules["promote/trip-duration"] is None
     assert schedules["rollback/trip-duration"] is None
     assert schedules["reconcile/trip-duration"] == "*/5 * * * *"
+    assert schedules["monitor/trip-duration"] == "30 * * * *"
 
 
 def test_each_deployment_names_a_flow_that_is_there() -> None:
     named = {deployment.flow: deployment.entrypoint for deployment in DEPLOYMENTS}
 
-    for flow in (promote, rollback, reconcile, respond, outcomes, retain):
+    for flow in (promote, rollback, reconcile, respond, outcomes, retain, monitor):
         file, _, function = named[flow.name].partition(":")
         assert (SOURCE / file).is_file()
         assert function == flow.fn.__name__

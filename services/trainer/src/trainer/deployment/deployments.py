@@ -99,6 +99,14 @@ DEPLOYMENTS = (
         # while the worker is away runs fall due, of which one does the work of all
         concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
     ),
+    Deployment(
+        "monitor",
+        "trip-duration",
+        "trainer/flows/monitor.py:monitor",
+        "Holds what was asked and answered lately against what the champion was trained on and promised.",
+        # a second run waits rather than be cancelled: a person may have asked for it, about another window
+        cron="30 * * * *",
+    ),
 )
 
 

@@ -31,6 +31,7 @@ from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.preparation import checkpoint, clean, extract, features
+from trainer.flows.steps.reference import keep_reference
 from trainer.flows.steps.release import notify, refuse, roll_out
 from trainer.flows.steps.retraining import end_retraining
 from trainer.flows.steps.search import search as search_parameters
@@ -87,6 +88,7 @@ def train(
         chosen = _searched(run, found, boosting, search, seed)
         candidate = train_model(run.id, found, chosen, seed)
         evaluation = evaluate(candidate, found)
+        keep_reference(candidate, found, evaluation, seed)
         registered = register(candidate, found, evaluation)
         decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)

@@ -96,14 +96,38 @@ class Registry:
                 raise NoSuchVersion(self.model, version) from error
             raise
 
+    def run_of(self, version: str) -> str | None:
+        """The training run that made a version; None of one that was registered without.
+
+        Raises:
+            NoSuchVersion: as ``download``.
+        """
+        try:
+            return self.mlflow.get_model_version(self.model, version).run_id or None
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                raise NoSuchVersion(self.model, version) from error
+            raise
+
+    def download_of_run(self, version: str, name: str, into: Path) -> Path | None:
+        """Fetches a folder of the version's training run; None if it has none of that name.
+
+        Raises:
+            NoSuchVersion: as ``download``.
+        """
+        run_id = self.run_of(version)
+        if run_id is None or not self.mlflow.list_artifacts(run_id, name):
+            return None
+        return Path(self.mlflow.download_artifacts(run_id, name, str(into)))
+
     def learnt_from(self, version: str) -> LearntFrom:
         """What the version's training run says of its data; nothing of a version without such a run.
 
         Raises:
             NoSuchVersion: as ``download``.
         """
+        run_id = self.run_of(version)
         try:
-            run_id = self.mlflow.get_model_version(self.model, version).run_id
             tags = self.mlflow.get_run(run_id).data.tags if run_id else {}
         except MlflowException as error:
             if error.error_code in NOT_THERE:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +17,7 @@ class Alarm(BaseModel):
     fields: dict[str, float] = Field({}, description="PSI by field, of those that drifted.")
     since: datetime | None = Field(None, description="Of the predictions that were looked at.")
     until: datetime | None = Field(None, description="The same, the end.")
-    monitoring: Any = Field(None, description="Number of the monitoring that found it.")
+    monitoring_id: int | None = Field(None, description="Number of the monitoring that found it.")
 
     def __str__(self) -> str:
         found = [f"{name} (PSI {psi:.2f})" for name, psi in sorted(self.fields.items(), key=lambda pair: -pair[1])]

@@ -71,6 +71,10 @@ class HttpReplica:
         )
         retrying(self._fulfil, version)
 
+    def metrics(self) -> str:
+        """What it has counted, in Prometheus' text format."""
+        return self._success("GET", "/metrics", None, {}).text
+
     def _fulfil(self, version: str) -> None:
         self.follow()
         found = self._served()
@@ -101,13 +105,16 @@ class HttpReplica:
     def _answer(
         self, method: str, path: str, body: object = None, headers: dict[str, str] | None = None
     ) -> dict[str, Any]:
+        result: dict[str, Any] = self._success(method, path, body, headers or {}).json()
+        return result
+
+    def _success(self, method: str, path: str, body: object, headers: dict[str, str]) -> httpx.Response:
         try:
-            answer = self._request(method, path, body, headers or {})
+            answer = self._request(method, path, body, headers)
         except httpx.TransportError as error:
             raise Unavailable(f"{self}: {path}: {str(error) or type(error).__name__}") from error
         if answer.is_success:
-            result: dict[str, Any] = answer.json()
-            return result
+            return answer
         problem = _problem(answer)
         said = f"{self}: {path}: {problem.get('detail') or answer.reason_phrase}"
         passing = answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or problem.get("type") == BUSY
