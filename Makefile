@@ -2,13 +2,14 @@
 #
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
 #                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
+# For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=20000 (seconds of the past in one of today)
 # For test and e2e:    PYTEST_ARGS, handed to pytest
 # For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train predict history test e2e bench lint help
-export SOURCE DATA MONTHS HOLDOUT TRIALS
+.PHONY: demo demo-down up down train replay predict history test e2e bench lint help
+export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED
 
 BIN := .venv/bin
 # Installed from the lock; done again only when that or a manifest has changed.
@@ -35,6 +36,9 @@ down:  ## stop the Docker stack; its data stay in the volumes
 
 train:  ## train on the stack that is up, and follow the run
 	@$(CONSOLE) train
+
+replay:  ## months of the past again, in minutes, on the stack that is up: drift, retraining, promotion
+	@$(CONSOLE) replay
 
 predict:  ## one prediction of the stack that is up
 	@$(CONSOLE) predict

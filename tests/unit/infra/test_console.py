@@ -60,6 +60,14 @@ def test_a_number_of_trials_asks_for_a_search() -> None:
     assert Choices.read({"TRIALS": "0"}).parameters() == {"search": {"trials": 0}}
 
 
+def test_a_replay_has_a_speed_and_no_holdout() -> None:
+    chosen = Choices.read({"MONTHS": "2021-01..2023-01", "SPEED": "60000"})
+    assert chosen.of_replay() == {"months": "2021-01..2023-01", "speed": 60_000}
+    for variables in ({"HOLDOUT": "2021-02"}, {"TRIALS": "3"}):
+        with pytest.raises(BadChoice, match=f"{next(iter(variables))}="):
+            Choices.read(variables).of_replay()
+
+
 def test_a_url_is_handed_on_as_it_is() -> None:
     assert Choices.read({"DATA": "https://host/trips"}).parameters()["tlc_location"] == "https://host/trips"
 
@@ -76,6 +84,8 @@ def test_a_url_is_handed_on_as_it_is() -> None:
         {"TRIALS": "many"},
         {"TRIALS": "-1"},
         {"TRIALS": "1001"},
+        {"SPEED": "0"},
+        {"SPEED": "fast"},
     ],
 )
 def test_a_bad_choice_is_named(variables: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""``python -m console up|train|predict|history``: the Makefile's targets for a stack that is up, or is to be."""
+"""``python -m console up|train|replay|predict|history``: the Makefile's targets for a stack that is up, or is to be."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from console.following import RunFailed, follow
 from console.history import read as read_history
 from console.history import show as show_history
 from console.prediction import ask, show
-from console.runs import TRAINING, Runs
+from console.runs import REPLAY, TRAINING, Runs
 from console.terminal import Terminal
 from console.up import NoModel, up
 from console.web import WebError
@@ -23,12 +23,24 @@ GIVEN = "/var/lib/trainer/given"
 
 def train(terminal: Terminal) -> None:
     """Runs the training deployment of the stack that is up, and follows it."""
+    _run(TRAINING, "Training", Choices.parameters, terminal)
+
+
+def replay(terminal: Terminal) -> None:
+    """Has months of the past happen again on the stack that is up, and follows it."""
+    _run(REPLAY, "Replay", Choices.of_replay, terminal)
+
+
+def _run(
+    deployment: str, title: str, parameters: Callable[[Choices, str | None], dict[str, object]], terminal: Terminal
+) -> None:
     choices = Choices.read(os.environ)
+    parameters(choices, None)  # a choice that can't be is said before anything is copied
     place = find()
     location = _hand_over(choices, place)
     runs = Runs(place.prefect_api)
-    run = runs.start(TRAINING, choices.parameters(location))
-    terminal.heading(f"Training on the {place.kind} stack: {place.prefect}/runs/flow-run/{run}")
+    run = runs.start(deployment, parameters(choices, location))
+    terminal.heading(f"{title} on the {place.kind} stack: {place.prefect}/runs/flow-run/{run}")
     ended = follow(runs, run, terminal)
     terminal.text(f"\n{ended['state']['message']}")
 
@@ -51,7 +63,13 @@ def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
     return GIVEN
 
 
-COMMANDS: dict[str, Callable[[Terminal], None]] = {"up": up, "train": train, "predict": predict, "history": history}
+COMMANDS: dict[str, Callable[[Terminal], None]] = {
+    "up": up,
+    "train": train,
+    "replay": replay,
+    "predict": predict,
+    "history": history,
+}
 
 
 def main() -> int:

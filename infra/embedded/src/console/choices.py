@@ -1,4 +1,4 @@
-"""What a person chose for a training: make's variables SOURCE, DATA, MONTHS, HOLDOUT, TRIALS."""
+"""What a person chose for a training or a replay: make's variables SOURCE, DATA, MONTHS, HOLDOUT, TRIALS, SPEED."""
 
 import re
 from collections.abc import Mapping
@@ -29,6 +29,8 @@ class Choices:
     holdout: str = ""
     trials: str = ""
     """How many parameters a search tries before the training."""
+    speed: str = ""
+    """Of a replay: seconds of the past in one of today."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
@@ -44,6 +46,7 @@ class Choices:
             months=variables.get("MONTHS", "").strip(),
             holdout=variables.get("HOLDOUT", "").strip(),
             trials=variables.get("TRIALS", "").strip(),
+            speed=variables.get("SPEED", "").strip(),
         )
         chosen._check()
         return chosen
@@ -59,6 +62,8 @@ class Choices:
             raise BadChoice("HOLDOUT", self.holdout, "a month such as 2021-02")
         if self.trials and not re.fullmatch(r"\d{1,3}|1000", self.trials, re.ASCII):
             raise BadChoice("TRIALS", self.trials, "a whole number from 0 to 1000")
+        if self.speed and (not re.fullmatch(r"\d{1,9}", self.speed, re.ASCII) or not int(self.speed)):
+            raise BadChoice("SPEED", self.speed, "a whole number from 1: seconds of the past in one of today")
         # months in this form are in order as texts
         first, last = self.months[:7], self.months[-7:]
         if last < first:
@@ -85,3 +90,15 @@ class Choices:
             "search": {"trials": int(self.trials)} if self.trials else None,
         }
         return {name: value for name, value in named.items() if value}
+
+    def of_replay(self, location: str | None = None) -> dict[str, object]:
+        """Parameters of the flow ``replay``, likewise.
+
+        Raises:
+            BadChoice: it is one that a replay doesn't have.
+        """
+        for variable, given in (("HOLDOUT", self.holdout), ("TRIALS", self.trials)):
+            if given:
+                raise BadChoice(variable, given, "none for a replay")
+        speed = {"speed": int(self.speed)} if self.speed else {}
+        return self.parameters(location) | speed

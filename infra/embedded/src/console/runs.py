@@ -9,6 +9,7 @@ from uuid import uuid4
 from console.web import Refused, call
 
 TRAINING = "train/trip-duration"
+REPLAY = "replay/trip-duration"
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
 BUSY_SECONDS = 30

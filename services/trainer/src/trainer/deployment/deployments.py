@@ -107,6 +107,12 @@ DEPLOYMENTS = (
         # a second run waits rather than be cancelled: a person may have asked for it, about another window
         cron="30 * * * *",
     ),
+    Deployment(
+        "replay",
+        "trip-duration",
+        "trainer/flows/replay.py:replay",
+        "Has months of the past happen again in minutes: their trips are asked for, monitored, and learnt from.",
+    ),
 )
 
 
