@@ -64,6 +64,16 @@ def test_a_small_move_is_no_alarm_however_sure_it_is(found: Callable[[pa.Table],
     assert not temperature.drifted
 
 
+def test_a_move_that_chance_can_make_is_no_alarm_however_large_it_is(
+    found: Callable[[pa.Table], Found], make_rows: MakeRows
+) -> None:
+    windows = [found(make_rows(60, seed)) for seed in range(10, 50)]
+
+    indices = [drift.psi for window in windows for drift in window.values() if drift.psi is not None]
+    assert max(indices) > TERMS.most_psi
+    assert not any(alarms(window) for window in windows)
+
+
 def test_a_new_category_is_seen(found: Callable[[pa.Table], Found], make_rows: MakeRows) -> None:
     assert alarms(found(make_rows(500, 2, stations="abcd"))) == {("field", "station"), ("feature", "station")}
 

@@ -79,15 +79,11 @@ def distribution(drift: Drift) -> str:
         else:
             _bars(axes, shares)
         axes.yaxis.set_major_formatter(lambda share, _: f"{share * 100:.3g}%")
-        axes.set_title(_title(drift, len(shares or ())), loc="left", fontsize=10)
+        axes.set_title(
+            drift.now.name + ("" if drift.psi is None else f": PSI {drift.psi:.3f}"), loc="left", fontsize=10
+        )
 
     return drawn(draw, 4.2, 2.6)
-
-
-def _title(drift: Drift, categories: int) -> str:
-    part = f", the {categories} values that moved most" if categories == CATEGORIES_SHOWN else ""
-    index = "" if drift.psi is None else f": PSI {drift.psi:.3f}"
-    return f"{drift.now.name}{index}{part}"
 
 
 def _category_shares(before: Column, after: Column) -> Mapping[str, tuple[float, float]]:
@@ -114,6 +110,8 @@ def _bars(axes: Axes, shares: Mapping[str, tuple[float, float]]) -> None:
     axes.bar(position - 0.2, [before for before, _ in shares.values()], 0.4, color=PALE)
     axes.bar(position + 0.2, [after for _, after in shares.values()], 0.4, color=ACCENT)
     axes.set_xticks(position, list(shares), rotation=45 if len(shares) > 8 else 0)
+    if len(shares) == CATEGORIES_SHOWN:
+        axes.set_xlabel(f"the {len(shares)} values that moved most")
 
 
 def _steps(axes: Axes, before: Column, after: Column) -> None:
@@ -138,7 +136,7 @@ def error_by_day(days: Sequence[Day], version: str, promised: float, unit: str) 
         axes.axhline(promised, color=INK, linewidth=1, linestyle="--")
         _day_ticks(axes, [f"{day.day:%m-%d}" for day in own])
         axes.set_xlim(-0.6, len(own) - 0.4)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.2 * max([promised, *(day.rmse or 0.0 for day in own)]))
         axes.set_ylabel(f"RMSE ({unit}s)")
         axes.set_title("Error by day; dashed: what was promised", loc="left", fontsize=10)
 
