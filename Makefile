@@ -2,7 +2,7 @@
 #
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
 #                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
-# For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=20000 (seconds of the past in one of today)
+# For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=50000 (seconds of the past in one of today)
 # For test and e2e:    PYTEST_ARGS, handed to pytest
 # For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 

@@ -39,7 +39,7 @@ def replay(
     source: SourceName | None = None,
     tlc_location: str | None = None,
     service: Service = "green",
-    speed: Annotated[float, Field(ge=1, le=1e9)] = 20_000,
+    speed: Annotated[float, Field(ge=1, le=1e9)] = 50_000,
     share: Annotated[float, Field(gt=0, le=1)] = 1,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
 ) -> State[Any]:
@@ -61,12 +61,13 @@ def replay(
     first, *others = _available(origin, tlc_location, service, parse_months(months))
     chosen = {"source": origin, "tlc_location": tlc_location, "service": service}
     wanted = {**chosen, "months": str(first[0]), "holdout_days": HOLDOUT_DAYS, "seed": seed}
-    story = [{"when": str(first[0]), "what": f"training: {run('train/trip-duration', wanted)}"}]
+    story = [{"when": f"end of {first[0]}", "what": run("train/trip-duration", wanted, f"replay: {first[0]}")}]
     player = Player(settings().serving_url, speed)
     for month, file in others:
         story += _happens_again(player, month, read_trips(month, file, share, seed), origin, tlc_location, service)
     create_table_artifact(key="replay", table=story, description=f"{service} taxis, {months}, as if they came now")
-    return Completed(message=f"{player.played.predictions:,} trips; {story[-1]['when']}: {story[-1]['what']}")
+    told = [f"{part['when']}: {part['what']}" for part in story]
+    return Completed(message="\n".join([*told, f"{player.played.predictions:,} trips were asked for."]))
 
 
 def _available(
@@ -103,4 +104,4 @@ def _happens_again(
 
 def _monitor(window: Window, name: str, *, alarm: bool) -> str:
     parameters = {"since": window.since.isoformat(), "until": window.until.isoformat(), "announces": alarm}
-    return run("monitor/trip-duration", parameters, name=f"replay of {name}")
+    return run("monitor/trip-duration", parameters, f"replay: {name}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -31,6 +32,8 @@ DECISION_SECONDS = 120.0
 """For an alarm to be decided on."""
 TRAINING_SECONDS = 3600.0
 POLL_SECONDS = 0.5
+
+ID = attrgetter("id")
 
 Found = TypeVar("Found")
 
@@ -91,22 +94,26 @@ def await_response(after: datetime) -> Retraining:
     with connected_warehouse() as connection:
         retrainings = PostgresRetrainings(connection, MODEL_NAME)
 
-        def decided() -> Retraining | None:
-            return next((one for one in retrainings.history() if one.decided_at > after), None)
+        def first() -> Retraining | None:
+            """Of several alarms at once, the others wait for it."""
+            return min((one for one in retrainings.history() if one.decided_at > after), key=ID, default=None)
 
-        found = _await(decided, DECISION_SECONDS, "a decision on the alarm")
-        assert found is not None
-        return _await(
-            lambda: next(one for one in retrainings.history() if one.id == found.id and one.outcome != "under way"),
-            TRAINING_SECONDS,
-            f"the end of retraining {found.id}",
-        )
+        def ended() -> Retraining | None:
+            found = first()
+            return None if found is None or found.outcome == "under way" else found
+
+        _await(first, DECISION_SECONDS, "a decision on the alarm")
+        response = _await(ended, TRAINING_SECONDS, "the end of the retraining")
+        assert response is not None
+        return response
 
 
-@task(name="run", task_run_name="run {deployment}", cache_policy=NO_CACHE)
-def run(deployment: str, parameters: Mapping[str, Any], name: str | None = None) -> str:
-    """Runs a deployment; the message that it ended with. Raises RunFailed."""
-    ended = run_deployment(deployment, parameters=dict(parameters), flow_run_name=name, poll_interval=1)
+@task(name="run", task_run_name="{deployment}: {name}", cache_policy=NO_CACHE)
+def run(deployment: str, parameters: Mapping[str, Any], name: str) -> str:
+    """Runs a deployment under a name; the message that it ended with. Raises RunFailed."""
+    ended = run_deployment(
+        deployment, parameters=dict(parameters), flow_run_name=name, poll_interval=1, as_subflow=False
+    )
     state = ended.state  # type: ignore[union-attr]
     if state is None or not state.is_completed():
         raise RunFailed(f"{deployment}: {state.name if state else 'no state'}: {state.message if state else ''}")
