@@ -38,7 +38,9 @@ def taken() -> Taken:
 def log(served: Served, count: int, row: Any = ROW) -> bytes:
     """Lines of what it answered."""
     request = json.dumps(row).encode()
-    return b"".join(line(ONE, 1e9 + n, 0.001, request, one(served, json.dumps(ROW).encode())) for n in range(count))
+    return b"".join(
+        line(ONE, (1000 + n) * 1000, 0.001, request, one(served, json.dumps(ROW).encode())) for n in range(count)
+    )
 
 
 @pytest.fixture
@@ -59,9 +61,9 @@ def test_what_it_says_goes_by_the_id_and_time_of_the_answer(champion: Served, ch
     shadow.arrived(said, behind=False)
     answers = [json.loads(each.split("\t")[4]) for each in said.decode().splitlines()]
     expected = challenger.model.predict_row(challenger.model.rows.parse(json.dumps(ROW).encode()))
-    for (kind, at, _, request, text), answer, second in zip(taken.lines, answers, (1e9, 1e9 + 1), strict=True):
+    for (kind, at, _, request, text), answer, second in zip(taken.lines, answers, (1000, 1001), strict=True):
         found = json.loads(text)
-        assert (kind, float(at), json.loads(request)) == ("shadow", second, ROW)
+        assert (kind, int(at), json.loads(request)) == ("shadow", second, ROW)
         assert (found["prediction_id"], found["prediction"]) == (answer["prediction_id"], expected)
         assert found["model"]["version"] == "2"
     assert shadow.counts.scored == 2
@@ -105,6 +107,6 @@ def test_there_may_be_no_challenger_or_one_that_serves(champion: Served, taken: 
 
 def test_text_with_backslashes_comes_back_as_it_was(champion: Served, challenger: Served, taken: Taken) -> None:
     text = json.dumps(ROW).replace("2024", "\\u0032024").encode()
-    said = line(ONE, 1.0, 0.1, text, one(champion, text))
+    said = line(ONE, 1000, 0.1, text, one(champion, text))
     Shadow(lambda: challenger, 1, taken).arrived(said, behind=False)
     assert taken.lines[0][3].replace("\\\\", "\\") == text.decode()

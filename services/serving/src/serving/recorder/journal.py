@@ -1,33 +1,43 @@
 """A worker's part of the log: what it predicted, and what it was told came true.
 
-Lines are kept in memory for ``LINGER_SECONDS``, or until they are ``FLUSH_BYTES`` long, and then written: a killed
-worker loses at most these. What has been written outlives the process, whatever becomes of the warehouse.
+Answers are held for ``LINGER_SECONDS``, or until there are ``FLUSH_ROWS``, and then written by a thread of their own: a
+killed worker loses at most what it had not written. What has been written outlives the process, whatever becomes of the
+warehouse.
 """
 
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from time import time_ns
 from typing import Protocol
 
 from serving.errors import NotRecorded
-from serving.recorder.spool import BATCHES, OUTCOMES, PREDICTIONS, SegmentWriter, Spool
+from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
 
 log = logging.getLogger(__name__)
 
 LINGER_SECONDS = 0.2
+FLUSH_ROWS = 256
 FLUSH_BYTES = 64 * 1024
+"""Of one request: a longer one isn't held."""
 SEGMENT_BYTES = 4 * 1024 * 1024
 """Longer segments would keep the disk's space longer than they have to."""
-MOST_BATCHES = 4
-"""Batches that wait for the disk at once; more are not recorded."""
+MOST_WAITING_BYTES = 32 * 1024 * 1024
+"""That wait for a disk which is stuck; more are not recorded."""
+
+MICROSECONDS = 1_000_000
+"""In a second. The log has times in them: whole numbers are written in a third of the time."""
+NANOSECONDS = 1_000
+"""In a microsecond."""
 
 ONE = b"one"
 BATCH = b"batch"
 
+Said = tuple[int, float, bytes, bytes]
+"""Nanoseconds since 1970, seconds that the answer took, the request and the answer as JSON."""
 Outcome = tuple[str, float]
 """A prediction's id, and what came true, in the prediction's unit."""
 
@@ -93,7 +103,7 @@ class NoLog:
 
 
 class Journal:
-    """A worker's log. Used from the event loop alone, but for what it says it does elsewhere."""
+    """A worker's log. Used from the event loop alone; no call of it waits for the disk but those that say so."""
 
     def __init__(self, spool: Spool, most_bytes: int, share: float) -> None:
         """
@@ -106,63 +116,53 @@ class Journal:
         self._share = share
         self._predictions = SegmentWriter(spool, PREDICTIONS, SEGMENT_BYTES)
         self._outcomes = SegmentWriter(spool, OUTCOMES, SEGMENT_BYTES)
-        self._batches = SegmentWriter(spool, BATCHES, SEGMENT_BYTES)
-        self._waiting: list[tuple[float, float, bytes, bytes]] = []
-        self._waiting_bytes = 0
+        self._held: list[Said] = []
         self._timer: asyncio.TimerHandle | None = None
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
-        self._at_disk = 0
+        self._waiting_bytes = 0
+        """For the disk."""
         self.counts = Counts()
         self.problem: str | None = None
 
     def add(self, seconds: float, request: bytes, answer: bytes) -> None:
         if self._share < 1 and random.random() >= self._share:  # noqa: S311
             return
-        if self.problem is not None:
-            self.counts.dropped += 1
-            return
-        self._waiting.append((time.time(), seconds, request, answer))
-        self._waiting_bytes += len(request) + len(answer)
-        if self._waiting_bytes >= FLUSH_BYTES:
-            self.flush()
-        elif self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.flush)
+        # lines are made of many at once: in the middle of a request, each would take several times as long
+        self._held.append((time_ns(), seconds, request, answer))
+        if self._timer is None or len(self._held) >= FLUSH_ROWS or len(request) >= FLUSH_BYTES:
+            self._enough()
 
     def add_batch(self, seconds: float, request: bytes, answer: bytes) -> None:
         if self._share < 1 and random.random() >= self._share:  # noqa: S311
             return
-        if self.problem is not None or self._at_disk >= MOST_BATCHES:
-            self.counts.dropped += 1
-            return
-        now = time.time()
-        self._at_disk += 1
-        writing = self._off_loop(lambda: self._batches.write(line(BATCH, now, seconds, request, answer)))
-        writing.add_done_callback(self._batch_written)
+        now = time_ns()
+        self._write(1, len(request) + len(answer), lambda: line(BATCH, now, seconds, request, answer))
 
     async def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         if self.problem is not None:
             raise NotRecorded(self.problem)
-        now = time.time()
-        lines = b"".join(b"%.6f\t%b\t%r\n" % (now, name.encode(), actual) for name, actual in outcomes)
+        now = time_ns()
+        lines = b"".join(b"%d\t%b\t%r\n" % (now // NANOSECONDS, name.encode(), actual) for name, actual in outcomes)
         try:
             await self._off_loop(lambda: self._outcomes.write(lines, durably=True))
         except OSError as error:
             raise NotRecorded(f"the spool: {error}") from error
 
     def flush(self) -> None:
-        """Writes what waits."""
+        """Has what is held written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting, self._waiting, self._waiting_bytes = self._waiting, [], 0
-        if not waiting:
-            return
-        try:
-            self._predictions.write(b"".join([line(ONE, *each) for each in waiting]))
-        except OSError as error:
-            self._lost(len(waiting), error)
+        held, self._held = self._held, []
+        if held:
+            lines = b"".join([line(ONE, *each) for each in held])
+            self._write(len(held), len(lines), lambda: lines)
+
+    def _enough(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.flush)
         else:
-            self.counts.recorded += len(waiting)
+            self.flush()
 
     def look(self) -> None:
         try:
@@ -175,31 +175,31 @@ class Journal:
 
     def close(self) -> None:
         self.flush()
-        self._predictions.end()
-        self._disk.submit(self._end_others)
+        for writer in (self._predictions, self._outcomes):
+            self._disk.submit(writer.end)
         self._disk.shutdown(wait=True)
 
-    def _end_others(self) -> None:
-        self._outcomes.end()
-        self._batches.end()
+    def _write(self, answers: int, length: int, lines: Callable[[], bytes]) -> None:
+        """Has the thread make and write the lines of so many answers."""
+        if self.problem is not None or self._waiting_bytes + length > MOST_WAITING_BYTES:
+            self.counts.dropped += answers
+            return
+        self._waiting_bytes += length
+        writing = self._off_loop(lambda: self._predictions.write(lines()))
+        writing.add_done_callback(lambda written: self._written(written, answers, length))
 
     def _off_loop(self, act: Callable[[], None]) -> "asyncio.Future[None]":
         """In the order of the calls: there is one thread."""
         return asyncio.get_running_loop().run_in_executor(self._disk, act)
 
-    def _batch_written(self, writing: "asyncio.Future[None]") -> None:
-        self._at_disk -= 1
-        if writing.cancelled():
-            return
-        error = writing.exception()
+    def _written(self, writing: "asyncio.Future[None]", answers: int, length: int) -> None:
+        self._waiting_bytes -= length
+        error = None if writing.cancelled() else writing.exception()
         if error is None:
-            self.counts.recorded += 1
+            self.counts.recorded += answers
         else:
-            self._lost(1, error)
-
-    def _lost(self, count: int, error: BaseException) -> None:
-        self.counts.dropped += count
-        self._say(f"the spool: {error}")
+            self.counts.dropped += answers
+            self._say(f"the spool: {error}")
 
     def _say(self, problem: str | None) -> None:
         if (problem is None) != (self.problem is None):
@@ -207,11 +207,18 @@ class Journal:
         self.problem = problem
 
 
-def line(kind: bytes, at: float, seconds: float, request: bytes, answer: bytes) -> bytes:
-    """A line of the log, as Postgres' COPY reads it."""
-    request = request.translate(_BLANKS)
+def line(kind: bytes, at: int, seconds: float, request: bytes, answer: bytes) -> bytes:
+    """A line of the log, as Postgres' COPY reads it.
+
+    Args:
+        kind: ``ONE``, ``BATCH`` or ``SHADOW``.
+        at: Nanoseconds since 1970, UTC; the line has microseconds.
+    """
+    # looked for first: few clients send them
+    if b"\n" in request or b"\t" in request or b"\r" in request:
+        request = request.translate(_BLANKS)
     if b"\\" in request:
         request = request.replace(b"\\", b"\\\\")
     if b"\\" in answer:
         answer = answer.replace(b"\\", b"\\\\")
-    return b"%b\t%.6f\t%.6f\t%b\t%b\n" % (kind, at, seconds, request, answer)
+    return b"%b\t%d\t%d\t%b\t%b\n" % (kind, at // NANOSECONDS, seconds * MICROSECONDS, request, answer)

@@ -12,7 +12,7 @@ from contract import ContractError
 from serving import predictions
 from serving.errors import NotFinite
 from serving.predictions import Served
-from serving.recorder.journal import ONE, line
+from serving.recorder.journal import NANOSECONDS, ONE, line
 from serving.recorder.spool import PREDICTIONS
 from serving.recorder.warehouse import Away, Unfit
 
@@ -66,7 +66,7 @@ class Shadow:
         else:
             self.counts.scored += len(scored)
 
-    def _chosen(self, lines: bytes, version: str) -> Iterator[tuple[float, bytes, str]]:
+    def _chosen(self, lines: bytes, version: str) -> Iterator[tuple[int, bytes, str]]:
         """Time, request and id of rows that another version has answered."""
         for each in lines.splitlines():
             if not each.startswith(ONE):
@@ -77,9 +77,9 @@ class Shadow:
                 continue
             said = orjson.loads(answer)
             if said["model"]["version"] != version:
-                yield float(at), request, said["prediction_id"]
+                yield int(at) * NANOSECONDS, request, said["prediction_id"]
 
-    def _score(self, served: Served, at: float, request: bytes, prediction_id: str) -> bytes | None:
+    def _score(self, served: Served, at: int, request: bytes, prediction_id: str) -> bytes | None:
         try:
             answer = predictions.one(served, request, prediction_id)
         except (ContractError, NotFinite):

@@ -14,9 +14,8 @@ from serving.peers import is_alive
 from serving.settings import Settings
 
 PREDICTIONS = "predictions"
-BATCHES = "batches"
 OUTCOMES = "outcomes"
-KINDS = (PREDICTIONS, BATCHES, OUTCOMES)
+KINDS = (PREDICTIONS, OUTCOMES)
 OPEN = ".open"
 
 

@@ -20,20 +20,22 @@ COPY_BYTES = 256 * 1024
 
 _PREPARE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS said (
-        kind text, at float8, seconds float8, request text, answer text
+        kind text, at bigint, microseconds bigint, request text, answer text
     ) ON COMMIT DELETE ROWS;
-    CREATE TEMPORARY TABLE IF NOT EXISTS told (at float8, prediction_id uuid, actual float8) ON COMMIT DELETE ROWS
+    CREATE TEMPORARY TABLE IF NOT EXISTS told (at bigint, prediction_id uuid, actual float8) ON COMMIT DELETE ROWS
 """
 
 _DAYS = """
     SELECT ensure_prediction_day(day)
-    FROM (SELECT DISTINCT (to_timestamp(at) AT TIME ZONE 'UTC')::date AS day FROM said) AS days
+    FROM (SELECT DISTINCT (to_timestamp(at / 1e6) AT TIME ZONE 'UTC')::date AS day FROM said) AS days
 """
 
 # a row of a batch has the batch's id with its own number, from 0, as the last eight digits
 _PREDICTIONS = """
     WITH parsed AS MATERIALIZED (
-        SELECT kind, to_timestamp(at) AS at, seconds, request::jsonb AS request, answer::jsonb AS answer FROM said
+        SELECT kind, to_timestamp(at / 1e6) AS at, microseconds / 1e6 AS seconds,
+            request::jsonb AS request, answer::jsonb AS answer
+        FROM said
     ), ones AS (
         SELECT (answer->>'prediction_id')::uuid AS id, at,
             CASE kind WHEN 'shadow' THEN 'challenger' ELSE 'champion' END AS role,
@@ -59,7 +61,7 @@ _PREDICTIONS = """
 
 _OUTCOMES = """
     INSERT INTO outcomes (prediction_id, actual, source, received_at)
-    SELECT DISTINCT ON (prediction_id) prediction_id, actual, 'feedback', to_timestamp(at)
+    SELECT DISTINCT ON (prediction_id) prediction_id, actual, 'feedback', to_timestamp(at / 1e6)
     FROM told ORDER BY prediction_id, at DESC
     ON CONFLICT (prediction_id) DO UPDATE
     SET actual = excluded.actual, source = excluded.source, received_at = excluded.received_at
