@@ -45,7 +45,7 @@ class Pipeline:
             time.sleep(0.2)
         pytest.fail(f"not within {seconds} s: {what}")
 
-    def run(self, deployment: str, parameters: Mapping[str, object]) -> dict[str, Any]:
+    def run(self, deployment: str, parameters: Mapping[str, object], seconds: float = 240) -> dict[str, Any]:
         """Starts a run of a deployment, as a person in the Prefect UI does, and waits for its end."""
         run = self.runs.start(deployment, parameters)
 
@@ -53,7 +53,7 @@ class Pipeline:
             found = self.runs.read(run)
             return found if found["state"]["type"] in ENDED else None
 
-        found: dict[str, Any] = self.wait(ended, 240, f"the end of {deployment}, run {run}")
+        found: dict[str, Any] = self.wait(ended, seconds, f"the end of {deployment}, run {run}")
         return found
 
     def deploy(self, **changes: str) -> None:

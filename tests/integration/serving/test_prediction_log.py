@@ -15,6 +15,7 @@ import pytest
 import requests
 from contract import Contract, booster
 from embedded import postgres
+from programs import TOKEN
 from serving.recorder.journal import FLUSH_ROWS
 
 pytestmark = pytest.mark.timeout(400)
@@ -93,8 +94,14 @@ def test_every_answer_arrives_with_all_that_was_said(
         ("champion", MODEL, "1", sent, *told, True, True) for sent, told in zip(fields, said, strict=True)
     ]
     assert replica.get("/health/ready").json()["recording"] == "well"
-    wait_until(lambda: replica.metric("serving_recorded_total") == 3, 10, "answers are counted")
-    wait_until(lambda: replica.metric("serving_recorder_rows_total") == 4, 10, "rows are counted")
+    # an operator's check is no traffic, whoever else sends a token is
+    checked = {"Authorization": f"Bearer {TOKEN}"}
+    assert replica.post("/predict/batch", json.dumps({"rows": [ROW]}), **checked).ok
+    other = replica.post("/predict/batch", json.dumps({"rows": [ROW]}), Authorization="Bearer another").json()
+    wait_until(lambda: len(recorded(url)) == 5, 30, "the other's arrives")
+    assert recorded(url) == Counter([*ids, f"{other['batch_id'][:24]}{0:08x}"])
+    wait_until(lambda: replica.metric("serving_recorded_total") == 4, 10, "answers are counted")
+    wait_until(lambda: replica.metric("serving_recorder_rows_total") == 5, 10, "rows are counted")
 
 
 def test_outcomes_are_kept_and_the_newest_counts(

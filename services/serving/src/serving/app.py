@@ -88,12 +88,12 @@ class Service(FastAPI):
 def build(parts: Parts) -> Service:
     app = Service(parts)
     carrier = Carrier(parts.slot, parts.lane, parts.memory, parts.metrics, parts.journal, parts.max_body_bytes)
+    orders = Orders(parts.memory, parts.reload_token)
     app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder))
-    app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.journal, parts.max_body_bytes))
+    app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.journal, orders, parts.max_body_bytes))
     app.include_router(feedback.router(parts.journal, parts.memory, parts.max_body_bytes, parts.max_batch_rows))
     app.include_router(invocations.router(parts.slot, carrier))
     app.include_router(open_inference.router(parts.slot, carrier))
-    orders = Orders(parts.memory, parts.reload_token)
     app.include_router(model.router(parts.coordinator, parts.describer, parts.ledger, orders))
     app.include_router(rollout.router(parts.coordinator, orders))
     if parts.deliveries.wanted:

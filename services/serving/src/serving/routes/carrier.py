@@ -33,12 +33,19 @@ class Carrier:
         self._longest_body = longest_body
 
     async def whole(
-        self, request: Request, job: str, options: Mapping[str, str] | None = None, *, json: bool = False
+        self,
+        request: Request,
+        job: str,
+        options: Mapping[str, str] | None = None,
+        *,
+        json: bool = False,
+        recorded: bool = True,
     ) -> Response:
         """A job whose body is read first.
 
         Args:
             json: A request that says it is anything but JSON is refused.
+            recorded: The answer goes into the prediction log, if the job's answers do.
         """
         try:
             served = self._slot.served
@@ -48,7 +55,8 @@ class Carrier:
                 body = await read_body(request, self._longest_body, held)
                 since = perf_counter()
                 answer = await self._lane.run(job, served, _headers(request), options or {}, body)
-            self._record(job, perf_counter() - since, body, answer)
+            if recorded:
+                self._record(job, perf_counter() - since, body, answer)
         except Exception as error:  # noqa: BLE001
             answer = jobs.refuse(job, error)
         return self._response(request, answer)

@@ -21,10 +21,6 @@ from trainer.flows.steps.replay import Window, await_response, play, read_trips,
 from trainer.replay.player import Player
 from trainer.replay.weeks import weeks
 
-HOLDOUT_DAYS = 7
-"""Of the first month: they judge the model that the replay begins with."""
-
-
 ALARMS = ("drift", "decay")
 """How the message of a monitoring begins that found something."""
 
@@ -45,8 +41,9 @@ def replay(
 ) -> State[Any]:
     """Trains on the first month, then has the trips of the others asked for again, as they happened, week by week.
 
-    Every week is monitored. A month is loaded into the warehouse once it is over: then its last week's alarm, if there
-    is one, goes out, and what follows from an alarm follows.
+    The second month judges the model that it begins with. Every week is monitored. A month is loaded into the warehouse
+    once it is over; then it is monitored as a whole: its alarm, if there is one, goes out, and what follows from alarms
+    follows.
 
     Args:
         months: A range such as 2021-01..2023-01; months that the source doesn't have are skipped.
@@ -60,7 +57,7 @@ def replay(
     origin = source or settings().source
     first, *others = _available(origin, tlc_location, service, parse_months(months))
     chosen = {"source": origin, "tlc_location": tlc_location, "service": service}
-    wanted = {**chosen, "months": str(first[0]), "holdout_days": HOLDOUT_DAYS, "seed": seed}
+    wanted = {**chosen, "months": str(first[0]), "holdout": str(others[0][0]), "seed": seed}
     story = [{"when": f"end of {first[0]}", "what": run("train/trip-duration", wanted, f"replay: {first[0]}")}]
     player = Player(settings().serving_url, speed)
     for month, file in others:
@@ -89,13 +86,13 @@ def _happens_again(
     player: Player, month: Month, trips: pa.Table, origin: SourceName, location: str | None, service: Service
 ) -> list[dict[str, str]]:
     """A month, and what followed from it, for the table."""
-    story, parts = [], list(weeks(month))
+    story, parts, begun = [], list(weeks(month)), datetime.now(UTC)
     for week in parts:
         window = play(player, week, trips, last=week is parts[-1])
         story.append({"when": str(week), "what": _monitor(window, str(week), alarm=False)})
     ingest(source=origin, tlc_location=location, service=service, months=[str(month)])
     told_at = datetime.now(UTC)
-    told = _monitor(window, f"end of {month}", alarm=True)
+    told = _monitor(Window(since=begun, until=window.until), f"end of {month}", alarm=True)
     if told.startswith(ALARMS):
         response = await_response(told_at)
         told = f"{told}; retraining {response.outcome}: {response.reason}"
