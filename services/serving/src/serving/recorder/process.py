@@ -6,11 +6,12 @@ import os
 import signal
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from serving.composition import mlflow_registry
 from serving.observe.metrics import RecorderMetrics
 from serving.recorder.challenger import Challenger
+from serving.recorder.processor import Processor
 from serving.recorder.shadow import Shadow
 from serving.recorder.shipper import Shipper
 from serving.recorder.spool import spool_of
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 NICENESS = 10
 """On a busy core the requests of the workers go first."""
 IDLE_SECONDS = 0.2
+YIELDING_SECONDS = 1.0
+"""Between two parts while the processor has no time to spare, which the requests then have; unless the spool is filling
+up."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 5.0
 END_SECONDS = 5.0
@@ -41,7 +45,7 @@ def work() -> None:
     assert settings.run_dir is not None
     warehouse = Warehouse(settings.warehouse_url.get_secret_value())
     shipper = Shipper(spool_of(settings), warehouse, _shadow(settings, warehouse, ending))
-    recorder = Recorder(shipper, status_of(settings.run_dir), RecorderMetrics(), ending)
+    recorder = Recorder(shipper, status_of(settings.run_dir), RecorderMetrics(), ending, settings.spool_bytes // 2)
     parent = os.getppid()
     recorder.run(lambda: os.getppid() != parent)
 
@@ -64,35 +68,45 @@ class Recorder:
     status: StatusFile
     metrics: RecorderMetrics
     ending: threading.Event
-    _pause: float = 0
+    patient_bytes: int
+    """Of the spool, up to which it gives way to the requests."""
+    processor: Processor = field(default_factory=Processor)
+    pause: float = 0
+    """Seconds until the next step."""
     _problem: str | None = None
 
     def run(self, orphaned: Callable[[], bool]) -> None:
-        while not self.ending.wait(self._pause) and not orphaned():
+        while not self.ending.wait(self.pause) and not orphaned():
             self.step()
         self._last_steps()
 
     def step(self) -> None:
         """Ships once."""
         try:
-            self._pause = 0 if self.shipper.ship() else IDLE_SECONDS
+            self.pause = self._pause_after() if self.shipper.ship() else IDLE_SECONDS
         except Away as error:
-            self._pause = min(max(2 * self._pause, FIRST_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
+            self.pause = min(max(2 * self.pause, FIRST_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
             self._say(f"the warehouse: {error}")
             self.shipper.make_durable()
         except OSError as error:
-            self._pause = LONGEST_RETRY_SECONDS
+            self.pause = LONGEST_RETRY_SECONDS
             self._say(f"the spool: {error}")
         else:
             self._say(None)
         self.metrics.settle(self.shipper)
 
+    def _pause_after(self) -> float:
+        """Until the next part, when there may be more."""
+        if not self.processor.is_short():
+            return 0
+        return YIELDING_SECONDS if self.shipper.spool.total_bytes() < self.patient_bytes else 0
+
     def _last_steps(self) -> None:
         ended = threading.Timer(END_SECONDS, lambda: os._exit(0))
         ended.daemon = True
         ended.start()
-        self._pause = 0
-        while self._problem is None and self._pause == 0:
+        self.pause = 0
+        while self._problem is None and self.pause == 0:
             self.step()
         ended.cancel()
 

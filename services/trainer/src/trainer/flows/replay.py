@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import pyarrow as pa
-from prefect import flow, get_run_logger
+from prefect import flow
 from prefect.artifacts import create_table_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
@@ -15,9 +15,9 @@ from trainer.data.errors import DataError
 from trainer.data.months import Month, MonthsText, parse_months
 from trainer.data.source import MonthFile, Service, SourceName
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.ingest import fetch_month, ingest
+from trainer.flows.ingest import ingest
 from trainer.flows.outside import settings
-from trainer.flows.steps.replay import Window, await_response, play, read_trips, run
+from trainer.flows.steps.replay import Window, await_response, find_months, play, read_trips, run
 from trainer.replay.player import Player
 from trainer.replay.weeks import weeks
 
@@ -70,13 +70,7 @@ def replay(
 def _available(
     origin: SourceName, location: str | None, service: Service, months: Sequence[Month]
 ) -> list[tuple[Month, MonthFile]]:
-    found = []
-    for month in months:
-        file = fetch_month(origin, location, service, month, return_state=True).result(raise_on_failure=False)
-        if isinstance(file, MonthFile):
-            found.append((month, file))
-        else:
-            get_run_logger().info("%s is skipped: %s", month, file)
+    found = find_months(origin, location, service, months)
     if len(found) < 2:
         raise NothingToReplay(f"of {months[0]} to {months[-1]}, the source has {len(found)} months: two are needed")
     return found

@@ -1,6 +1,6 @@
 """The steps of a replay."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -13,17 +13,19 @@ from prefect.deployments import run_deployment
 from pydantic import BaseModel, ConfigDict
 from tenacity import Retrying, retry_if_result, stop_after_delay, wait_fixed
 
+from trainer.data.errors import DataError
 from trainer.data.months import Month
 from trainer.data.predictions import count_between
-from trainer.data.source import MonthFile
-from trainer.flows.outside import connected_warehouse
+from trainer.data.source import MonthFile, Service, SourceName
+from trainer.flows.ingest import month_source
+from trainer.flows.outside import connected_warehouse, settings
 from trainer.replay.player import Player
 from trainer.replay.weeks import Week
 from trainer.retraining.decision import Retraining
 from trainer.retraining.history import PostgresRetrainings
 from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.fields import MODEL_NAME
-from trainer.usecases.trips.ingestion import sift_parts
+from trainer.usecases.trips.ingestion import fetch, sift_parts
 from trainer.usecases.trips.replay import events, sample
 
 ARRIVAL_SECONDS = 300.0
@@ -53,6 +55,21 @@ class Window(BaseModel):
 
     since: datetime
     until: datetime
+
+
+@task(name="find months", task_run_name="find months", cache_policy=NO_CACHE)
+def find_months(
+    source: SourceName, location: str | None, service: Service, months: Sequence[Month]
+) -> list[tuple[Month, MonthFile]]:
+    """The months that the source has, with their files."""
+    opened, folder = month_source(source, location), settings().storage / "downloads" / source
+    found = []
+    for month in months:
+        try:
+            found.append((month, fetch(opened, service, month, folder)))
+        except DataError as error:
+            get_run_logger().info("%s is skipped: %s", month, error)
+    return found
 
 
 @task(name="read trips", task_run_name="read trips of {month}", cache_policy=NO_CACHE)

@@ -1,0 +1,109 @@
+"""When the recorder gives way, and when it doesn't."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from serving.observe.metrics import RecorderMetrics
+from serving.recorder.process import (
+    FIRST_RETRY_SECONDS,
+    IDLE_SECONDS,
+    LONGEST_RETRY_SECONDS,
+    YIELDING_SECONDS,
+    Recorder,
+)
+from serving.recorder.processor import Processor
+from serving.recorder.shipper import Shipper
+from serving.recorder.spool import PREDICTIONS, SegmentWriter, Spool
+from serving.recorder.status import StatusFile
+from serving.recorder.warehouse import Away
+
+
+class Keeper:
+    """A warehouse that may be away."""
+
+    def __init__(self) -> None:
+        self.away = False
+
+    def take(self, kind: str, lines: bytes) -> int:
+        if self.away:
+            raise Away("no connection")
+        return lines.count(b"\n")
+
+
+@pytest.fixture
+def keeper() -> Keeper:
+    return Keeper()
+
+
+@pytest.fixture
+def schedule(tmp_path: Path) -> Callable[[int, int], None]:
+    """``schedule(ran, waited)``: what the system says."""
+
+    def write(ran: int, waited: int) -> None:
+        (tmp_path / "schedstat").write_text(f"{ran} {waited} 7\n")
+
+    return write
+
+
+@pytest.fixture
+def recorder(tmp_path: Path, keeper: Keeper, schedule: Callable[[int, int], None]) -> Recorder:
+    schedule(0, 0)
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    shipper = Shipper(Spool(folder, "run"), keeper)
+    status = StatusFile(tmp_path / "status.json")
+    processor = Processor(tmp_path / "schedstat")
+    return Recorder(shipper, status, RecorderMetrics(), threading.Event(), 1_000, processor)
+
+
+def say(recorder: Recorder, lines: int = 1) -> None:
+    SegmentWriter(recorder.shipper.spool, PREDICTIONS, 10_000).write(b"line\n" * lines)
+
+
+def test_it_goes_on_at_once_while_there_is_more_and_then_waits(recorder: Recorder) -> None:
+    say(recorder)
+    recorder.step()
+    assert recorder.pause == 0
+    recorder.step()
+    assert recorder.pause == IDLE_SECONDS
+
+
+def test_it_gives_way_while_it_waits_for_the_processor(
+    recorder: Recorder, schedule: Callable[[int, int], None]
+) -> None:
+    say(recorder)
+    schedule(10, 11)
+    recorder.step()
+    assert recorder.pause == YIELDING_SECONDS
+    say(recorder)
+    schedule(20, 12)
+    recorder.step()
+    assert recorder.pause == 0
+
+
+def test_it_stops_giving_way_when_the_spool_fills_up(recorder: Recorder, schedule: Callable[[int, int], None]) -> None:
+    say(recorder, lines=201)
+    schedule(10, 11)
+    recorder.step()
+    assert recorder.pause == 0
+
+
+def test_where_the_system_does_not_tell_it_goes_on(tmp_path: Path) -> None:
+    assert not Processor(tmp_path / "absent").is_short()
+
+
+def test_it_tries_a_warehouse_that_is_away_again_and_again_and_says_so(recorder: Recorder, keeper: Keeper) -> None:
+    say(recorder)
+    keeper.away = True
+    pauses = []
+    for _ in range(6):
+        recorder.step()
+        pauses.append(recorder.pause)
+    assert pauses[:3] == [FIRST_RETRY_SECONDS, 2 * FIRST_RETRY_SECONDS, 4 * FIRST_RETRY_SECONDS]
+    assert pauses[-1] == LONGEST_RETRY_SECONDS
+    assert recorder.status.read().problem == "the warehouse: no connection"
+    keeper.away = False
+    recorder.step()
+    assert (recorder.pause, recorder.status.read().problem) == (0, None)
