@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from trainer.data.loading import load_month
 from trainer.data.months import Month
-from trainer.data.predictions import drop_older, prediction_days
+from trainer.data.predictions import drop_older, judged_pairs, prediction_days
 from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile
 from trainer.data.warehouse import Connection, connect
@@ -147,3 +147,15 @@ def test_a_reader_keeps_a_day_and_its_outcomes_as_they_are(
 
     assert drop_older(connection, TODAY, 90) == [date(2025, 12, 1)]
     assert known(connection) == {}
+
+
+def test_what_two_versions_said_of_the_same_requests_is_paired(connection: Connection) -> None:
+    both = [predict(connection, f"2021-01-0{day}T10:00:00") for day in (1, 2)]
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE predictions SET version = '2', prediction = prediction + 1 WHERE role = 'challenger'")
+        cursor.execute("UPDATE predictions SET version = '1' WHERE role = 'champion'")
+        cursor.execute("INSERT INTO outcomes VALUES (%s, 11.5, 'feedback', now())", (str(both[0]),))
+        cursor.execute("SELECT prediction FROM predictions WHERE id = %s AND role = 'champion'", (str(both[0]),))
+        (said,) = cursor.fetchone() or (0.0,)
+    assert judged_pairs(connection, "trip-duration", "1", "2").tolist() == [[11.5, said, said + 1]]
+    assert judged_pairs(connection, "trip-duration", "1", "3").shape == (0, 3)

@@ -3,6 +3,8 @@
 import re
 from datetime import date, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
 from psycopg2 import sql
 
 from trainer.data.transaction import Connection, transaction
@@ -20,6 +22,23 @@ def count_between(connection: Connection, model: str, since: datetime, until: da
         )
         (found,) = cursor.fetchone() or (0,)
         return int(found)
+
+
+def judged_pairs(connection: Connection, model: str, champion: str, challenger: str) -> NDArray[np.float64]:
+    """What two versions said of the same requests, and what came true.
+
+    Returns:
+        Shape (n, 3), in the order of the requests: the outcome, the champion's prediction, the challenger's.
+    """
+    with transaction(connection) as cursor:
+        cursor.execute(
+            "SELECT one.actual, one.prediction, other.prediction FROM judged AS one"
+            " JOIN predictions AS other ON other.id = one.id AND other.at = one.at AND other.role = 'challenger'"
+            " WHERE one.role = 'champion' AND one.model = %s AND one.version = %s AND other.version = %s"
+            " ORDER BY one.at, one.id",
+            (model, champion, challenger),
+        )
+        return np.array(cursor.fetchall(), np.float64).reshape(-1, 3)
 
 
 def prediction_days(connection: Connection) -> list[date]:

@@ -15,6 +15,7 @@ from prefect.cache_policies import NO_CACHE
 from trainer.data import warehouse
 from trainer.data.errors import DataError
 from trainer.data.months import Month
+from trainer.data.predictions import judged_pairs
 from trainer.data.source import SERVICES, SOURCES, Service, SourceName
 from trainer.flows.handover import Candidate, FeatureSet, Registered
 from trainer.flows.outside import connected_warehouse, registry, settings, training_run
@@ -24,6 +25,7 @@ from trainer.gate.judge import Contestant, judge
 from trainer.gate.rendering import comparison_rows, markdown
 from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
+from trainer.gate.traffic import Traffic, beside_traffic
 from trainer.gate.verdict import Verdict
 from trainer.modelling.examples import split_at
 from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
@@ -61,7 +63,8 @@ def gate_registered(
 ) -> Verdict:
     """The same for a version that is registered already, on the newest month of the warehouse or a named one.
 
-    If its training held back that month's last days, these alone judge.
+    If its training held back that month's last days, these alone judge. Live traffic that both were asked about, and
+    whose outcomes are known, can refuse it too.
 
     Args:
         source, service: Of the month; None for those that the version was trained on.
@@ -81,9 +84,17 @@ def gate_registered(
         verdict = _judged(versions, version, contender, training, judged, terms, seed, notes)
     champion = _seen(versions.learnt_from(verdict.champion), plan.holdout) if verdict.champion else []
     verdict = without_seen(verdict, str(plan.holdout.month), _seen(learnt, plan.holdout), champion)
+    if verdict.champion:
+        verdict = beside_traffic(verdict, _traffic(model, verdict.champion, version))
     get_run_logger().info("judged on %s %s taxis, %s", *chosen, plan.holdout)
     _publish(verdict)
     return verdict
+
+
+def _traffic(model: str, champion: str, candidate: str) -> Traffic:
+    with connected_warehouse() as connection:
+        found = judged_pairs(connection, model, champion, candidate)
+    return Traffic(actual=found[:, 0], champion=found[:, 1], candidate=found[:, 2])
 
 
 def source_of(learnt: LearntFrom) -> SourceName:
