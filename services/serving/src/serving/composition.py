@@ -1,5 +1,6 @@
 """A worker's objects, built from the settings."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -9,6 +10,7 @@ from threading import Thread
 
 from fastapi import FastAPI
 
+from serving import aside
 from serving.app import Parts, build
 from serving.batch.address import BATCH_SOCKET, listen
 from serving.batch.desk import Desk
@@ -35,6 +37,9 @@ from serving.replica import Replica
 from serving.settings import Settings
 from serving.slot import Slot
 from serving.store import ModelStore
+
+MOST_ASIDE = 8
+"""Calls of the registry, the ledger and the store at once."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
 
     @asynccontextmanager
     async def life() -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_default_executor(aside.threads(MOST_ASIDE, "aside"))
         with _own_desk(settings, metrics):
             async with living(replica.peers.run_dir, slot, follower, settle, parent):
                 try:

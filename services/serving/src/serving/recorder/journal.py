@@ -9,11 +9,11 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from time import time_ns
 from typing import Protocol
 
+from serving import aside
 from serving.errors import NotRecorded
 from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
 
@@ -118,7 +118,7 @@ class Journal:
         self._outcomes = SegmentWriter(spool, OUTCOMES, SEGMENT_BYTES)
         self._held: list[Said] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._disk = ThreadPoolExecutor(1, thread_name_prefix="journal")
+        self._disk = aside.threads(1, "journal")
         self._waiting_bytes = 0
         """For the disk."""
         self.counts = Counts()
