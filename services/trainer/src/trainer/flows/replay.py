@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import pyarrow as pa
 from prefect import flow
-from prefect.artifacts import create_table_artifact
+from prefect.artifacts import create_markdown_artifact
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 from pydantic import Field
@@ -20,6 +20,9 @@ from trainer.flows.outside import settings
 from trainer.flows.steps.replay import Window, await_response, find_months, play, read_trips, run
 from trainer.replay.player import Player
 from trainer.replay.weeks import weeks
+
+Told = tuple[str, str]
+"""When, as the past had it, and what."""
 
 ALARMS = ("drift", "decay")
 """How the message of a monitoring begins that found something."""
@@ -58,13 +61,15 @@ def replay(
     first, *others = _available(origin, tlc_location, service, parse_months(months))
     chosen = {"source": origin, "tlc_location": tlc_location, "service": service}
     wanted = {**chosen, "months": str(first[0]), "holdout": str(others[0][0]), "seed": seed}
-    story = [{"when": f"end of {first[0]}", "what": run("train/trip-duration", wanted, f"replay: {first[0]}")}]
+    story = [(f"end of {first[0]}", run("train/trip-duration", wanted, f"replay: {first[0]}"))]
     player = Player(settings().serving_url, speed)
     for month, file in others:
         story += _happens_again(player, month, read_trips(month, file, share, seed), origin, tlc_location, service)
-    create_table_artifact(key="replay", table=story, description=f"{service} taxis, {months}, as if they came now")
-    told = [f"{part['when']}: {part['what']}" for part in story]
-    return Completed(message="\n".join([*told, f"{player.played.predictions:,} trips were asked for."]))
+    title = f"{player.played.predictions:,} trips of {service} taxis, {months}, as if they came now"
+    # as a table of its own Prefect would cut what is longer than a line
+    rows = "\n".join(f"| {when} | {what} |" for when, what in story)
+    create_markdown_artifact(f"# {title}\n\n| when | what |\n| --- | --- |\n{rows}\n", key="replay", description=title)
+    return Completed(message="\n".join(f"{when}: {what}" for when, what in story))
 
 
 def _available(
@@ -78,19 +83,21 @@ def _available(
 
 def _happens_again(
     player: Player, month: Month, trips: pa.Table, origin: SourceName, location: str | None, service: Service
-) -> list[dict[str, str]]:
-    """A month, and what followed from it, for the table."""
-    story, parts, begun = [], list(weeks(month)), datetime.now(UTC)
+) -> list[Told]:
+    """A month, and what followed from it."""
+    story: list[Told] = []
+    parts, begun = list(weeks(month)), datetime.now(UTC)
     for week in parts:
         window = play(player, week, trips, last=week is parts[-1])
-        story.append({"when": str(week), "what": _monitor(window, str(week), alarm=False)})
+        story.append((str(week), _monitor(window, str(week), alarm=False)))
     ingest(source=origin, tlc_location=location, service=service, months=[str(month)])
     told_at = datetime.now(UTC)
     told = _monitor(Window(since=begun, until=window.until), f"end of {month}", alarm=True)
+    story.append((f"end of {month}", told))
     if told.startswith(ALARMS):
         response = await_response(told_at)
-        told = f"{told}; retraining {response.outcome}: {response.reason}"
-    return [*story, {"when": f"end of {month}", "what": told}]
+        story.append((f"after {month}", f"retraining {response.outcome}: {response.reason}"))
+    return story
 
 
 def _monitor(window: Window, name: str, *, alarm: bool) -> str:
