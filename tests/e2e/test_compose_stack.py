@@ -1,5 +1,6 @@
 """The stack as an outsider sees it, over HTTP and through Docker. The tests build on each other, from top to bottom."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -8,9 +9,10 @@ from typing import Any
 
 import pytest
 from console import history
+from console.__main__ import GIVEN
 from console.following import RunFailed, follow
 from console.prediction import ask
-from console.runs import TRAINING
+from console.runs import REPLAY, TRAINING
 from console.terminal import Terminal
 from console.web import Refused, WebError, call
 
@@ -215,6 +217,18 @@ def test_a_reload_to_a_version_that_does_not_exist_is_refused_and_the_old_one_se
 def test_schedules_make_runs(trained: Any, wait_until: WaitUntil, deployment: str) -> None:
     # Prefect's scheduler looks once a minute
     wait_until(lambda: trained.runs.planned(deployment), bool, seconds=120)
+
+
+@pytest.mark.skipif("ROUNDHOUSE_TLC_DATA" not in os.environ, reason="needs the city's real files")
+def test_two_years_are_replayed_until_the_model_has_drifted_and_is_replaced(trained: Any) -> None:
+    trained.compose("cp", f"{os.environ['ROUNDHOUSE_TLC_DATA']}/.", f"prefect-worker:{GIVEN}")
+    wanted = {"months": "2021-01..2023-01", "source": "tlc", "tlc_location": GIVEN, "speed": 1e8, "share": 0.1}
+    ended = follow(trained.runs, trained.runs.start(REPLAY, wanted), Terminal())
+    story = dict(line.split(": ", 1) for line in ended["state"]["message"].splitlines())
+    assert "is champion and served" in story["end of 2021-01"]
+    assert story["end of 2021-02"] == "quiet"
+    assert story["end of 2023-01"].startswith("drift: ")
+    assert story["after 2023-01"].startswith(f"retraining promoted: version {served_version(trained)}: ")
 
 
 def test_without_the_registry_a_restarted_service_serves_what_it_served(trained: Any, wait_until: WaitUntil) -> None:
