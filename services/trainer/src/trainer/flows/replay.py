@@ -66,9 +66,9 @@ def replay(
     for month, file in others:
         story += _happens_again(player, month, read_trips(month, file, share, seed), origin, tlc_location, service)
     title = f"{player.played.predictions:,} trips of {service} taxis, {months}, as if they came now"
-    # as a table of its own Prefect would cut what is longer than a line
-    rows = "\n".join(f"| {when} | {what} |" for when, what in story)
-    create_markdown_artifact(f"# {title}\n\n| when | what |\n| --- | --- |\n{rows}\n", key="replay", description=title)
+    # no table: Prefect would cut what is longer than a line
+    lines = "\n".join(f"- **{when}**: {what}" for when, what in story)
+    create_markdown_artifact(f"{lines}\n", key="replay", description=title)
     return Completed(message="\n".join(f"{when}: {what}" for when, what in story))
 
 
