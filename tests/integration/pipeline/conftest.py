@@ -16,7 +16,13 @@ from webhooks import Messages, listening
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Every service on a free port, no model yet, months generated unless a run says otherwise."""
     folder = tmp_path_factory.mktemp("pipeline")
-    stack = Stack(folder, any_ports=True, variables={"TRAINER_FIRST_TRAINING": "false", "SERVING_WORKERS": "2"})
+    variables = {
+        "TRAINER_FIRST_TRAINING": "false",
+        "SERVING_WORKERS": "2",
+        # one test's alarm must not change the model under another
+        "TRAINER_RETRAININGS_A_DAY": "0",
+    }
+    stack = Stack(folder, any_ports=True, variables=variables)
     stack.start()
     yield Pipeline(stack)
     stack.remove()
