@@ -77,8 +77,8 @@ class Pipeline:
         return run
 
     def states(self, run: Mapping[str, Any]) -> dict[str, str]:
-        """The state of each task by its name."""
-        return {task["name"]: task["state"]["name"] for task in self.runs.tasks(str(run["id"]))}
+        """The state of each task by its name; none yet for one that Prefect has just heard of."""
+        return {task["name"]: task["state_name"] for task in self.runs.tasks(str(run["id"]))}
 
     def artifact(self, key: str) -> str:
         """The newest artifact of that key, as people see it in Prefect."""

@@ -193,7 +193,7 @@ def test_the_next_alarm_waits_for_the_cool_down(pipeline: Pipeline, worker: Work
 
 
 def task_runs(pipeline: Pipeline, run: str) -> bool:
-    return any(task["name"] == "train" and task["state"]["type"] == "RUNNING" for task in pipeline.runs.tasks(run))
+    return any(task["name"] == "train" and task["state_type"] == "RUNNING" for task in pipeline.runs.tasks(run))
 
 
 def state(pipeline: Pipeline, run: str) -> str:

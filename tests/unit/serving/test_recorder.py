@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from serving.observe.metrics import RecorderMetrics
+from serving.recorder import blocks
+from serving.recorder.lines import ONE
 from serving.recorder.process import (
     FIRST_RETRY_SECONDS,
     IDLE_SECONDS,
@@ -58,8 +60,10 @@ def recorder(tmp_path: Path, keeper: Keeper, schedule: Callable[[int, int], None
     return Recorder(shipper, status, RecorderMetrics(), threading.Event(), 1_000, processor)
 
 
-def say(recorder: Recorder, lines: int = 1) -> None:
-    SegmentWriter(recorder.shipper.spool, PREDICTIONS, 10_000).write(b"line\n" * lines)
+def say(recorder: Recorder, rows: int = 1) -> None:
+    SegmentWriter(recorder.shipper.spool, PREDICTIONS, 10_000).write(
+        blocks.answers(ONE, [(0, 0.0, b"{}", b"{}")] * rows)
+    )
 
 
 def test_it_goes_on_at_once_while_there_is_more_and_then_waits(recorder: Recorder) -> None:
@@ -84,7 +88,7 @@ def test_it_gives_way_while_it_waits_for_the_processor(
 
 
 def test_it_stops_giving_way_when_the_spool_fills_up(recorder: Recorder, schedule: Callable[[int, int], None]) -> None:
-    say(recorder, lines=201)
+    say(recorder, rows=201)
     schedule(10, 11)
     recorder.step()
     assert recorder.pause == 0

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from contract import booster
 from serving.predictions import Served, one
-from serving.recorder.journal import ONE, line
+from serving.recorder import lines
+from serving.recorder.lines import ONE
 from serving.recorder.shadow import Shadow
 from serving.recorder.warehouse import Away
 from serving.store import Record
@@ -38,9 +39,8 @@ def taken() -> Taken:
 def log(served: Served, count: int, row: Any = ROW) -> bytes:
     """Lines of what it answered."""
     request = json.dumps(row).encode()
-    return b"".join(
-        line(ONE, (1000 + n) * 1000, 0.001, request, one(served, json.dumps(ROW).encode())) for n in range(count)
-    )
+    answers = [one(served, json.dumps(ROW).encode()) for _ in range(count)]
+    return lines.answers(ONE, [((1000 + n) * 1000, 0.001, request, answer) for n, answer in enumerate(answers)])
 
 
 @pytest.fixture
@@ -107,6 +107,6 @@ def test_there_may_be_no_challenger_or_one_that_serves(champion: Served, taken: 
 
 def test_text_with_backslashes_comes_back_as_it_was(champion: Served, challenger: Served, taken: Taken) -> None:
     text = json.dumps(ROW).replace("2024", "\\u0032024").encode()
-    said = line(ONE, 1000, 0.1, text, one(champion, text))
+    said = lines.answers(ONE, [(1000, 0.1, text, one(champion, text))])
     Shadow(lambda: challenger, 1, taken).arrived(said, behind=False)
     assert taken.lines[0][3].replace("\\\\", "\\") == text.decode()

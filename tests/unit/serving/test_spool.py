@@ -9,13 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from serving.recorder.shipper import PART_BYTES, REFUSED, Shipper
+from serving.recorder import blocks
+from serving.recorder.lines import ONE
+from serving.recorder.shipper import PART_BYTES, REFUSED, UNREADABLE, Shipper
 from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
 from serving.recorder.warehouse import Away, Unfit
 
 
+def block(*requests: bytes) -> bytes:
+    """Of requests that were answered."""
+    return blocks.answers(ONE, [(1_000, 0.001, request, b"{}") for request in requests])
+
+
 class Lines:
-    """A warehouse in memory; of what it is sent again, it keeps one."""
+    """A warehouse in memory that keeps requests; of what it is sent again, one."""
 
     def __init__(self) -> None:
         self.kept: dict[bytes, str] = {}
@@ -30,7 +37,8 @@ class Lines:
         if self.poison and self.poison in lines:
             raise Unfit("no JSON")
         self.longest = max(self.longest, len(lines))
-        new = {line: kind for line in lines.splitlines() if line not in self.kept}
+        requests = [line if kind == OUTCOMES else line.split(b"\t")[3] for line in lines.splitlines()]
+        new = {request: kind for request in requests if request not in self.kept}
         self.kept |= new
         return len(new)
 
@@ -49,12 +57,12 @@ def ship_all(shipper: Shipper) -> None:
         pass
 
 
-def test_lines_arrive_while_their_segment_is_open_and_it_goes_once_it_has_ended(spool: Spool) -> None:
+def test_they_arrive_while_their_segment_is_open_and_it_goes_once_it_has_ended(spool: Spool) -> None:
     lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000)
     shipper = Shipper(spool, lines)
-    writer.write(b"a\nb\n")
+    writer.write(block(b"a", b"b"))
     ship_all(shipper)
-    writer.write(b"c\n")
+    writer.write(block(b"c"))
     ship_all(shipper)
     assert list(lines.kept) == [b"a", b"b", b"c"]
     assert files(spool) == [f"run-{os.getpid()}.000001.predictions.open"]
@@ -65,9 +73,9 @@ def test_lines_arrive_while_their_segment_is_open_and_it_goes_once_it_has_ended(
 
 
 def test_a_segment_that_is_long_enough_is_followed_by_another(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 10)
+    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, len(block(b"line 0")) + 1)
     for number in range(5):
-        writer.write(b"line %d\n" % number)
+        writer.write(block(b"line %d" % number))
     assert len(files(spool)) == 3
     ship_all(Shipper(spool, lines))
     assert sorted(lines.kept) == [b"line %d" % number for number in range(5)]
@@ -77,7 +85,7 @@ def test_a_segment_that_is_long_enough_is_followed_by_another(spool: Spool) -> N
 def test_while_the_warehouse_is_away_everything_stays(spool: Spool) -> None:
     lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000)
     shipper = Shipper(spool, lines)
-    writer.write(b"a\n")
+    writer.write(block(b"a"))
     writer.end()
     lines.away = True
     for _ in range(2):
@@ -92,7 +100,7 @@ def test_while_the_warehouse_is_away_everything_stays(spool: Spool) -> None:
 
 def test_what_was_sent_already_is_sent_again_by_the_next_recorder_and_counts_as_nothing_new(spool: Spool) -> None:
     lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000)
-    writer.write(b"a\nb\n")
+    writer.write(block(b"a", b"b"))
     ship_all(Shipper(spool, lines))
     again = Shipper(spool, lines)
     ship_all(again)
@@ -105,65 +113,84 @@ def test_a_line_that_the_warehouse_refuses_is_set_aside_and_holds_no_other_up(sp
     said = [b"line %d" % number for number in range(40)]
     said[17] = b"bad 17"
     said[39] = b"bad 39"
-    writer.write(b"\n".join(said) + b"\n")
+    writer.write(block(*said))
     shipper = Shipper(spool, lines)
     ship_all(shipper)
     assert set(lines.kept) == {line for line in said if b"bad" not in line}
-    assert (spool.folder / REFUSED).read_bytes() == b"bad 17\nbad 39\n"
+    assert (spool.folder / REFUSED).read_bytes() == b"".join(
+        b"one\t1\t1000\t%b\t{}\n" % said[number] for number in (17, 39)
+    )
     assert (shipper.counts.rows, shipper.counts.refused) == (38, 2)
 
 
-def test_a_line_longer_than_a_part_is_sent_alone(spool: Spool) -> None:
+def test_a_block_longer_than_a_part_is_sent_as_a_whole(spool: Spool) -> None:
     lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 100 * PART_BYTES)
     long = b"x" * (PART_BYTES + 1)
-    writer.write(b"a\n" + long + b"\nb\n")
+    for said in (b"a", long, b"b"):
+        writer.write(block(said))
     ship_all(Shipper(spool, lines))
     assert list(lines.kept) == [b"a", long, b"b"]
 
 
 def test_much_is_sent_in_parts(spool: Spool) -> None:
     lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 100 * PART_BYTES)
-    writer.write(b"".join(b"%01000d\n" % number for number in range(5_000)))
+    for begin in range(0, 5_000, 50):
+        writer.write(block(*(b"%01000d" % number for number in range(begin, begin + 50))))
     ship_all(Shipper(spool, lines))
     assert len(lines.kept) == 5_000
-    assert lines.longest <= PART_BYTES
+    assert lines.longest < PART_BYTES + len(block(*[b"0" * 1_000] * 50))
 
 
 def test_outcomes_and_predictions_are_told_apart(spool: Spool) -> None:
     lines = Lines()
-    SegmentWriter(spool, OUTCOMES, 10).write(b"o\n", durably=True)
-    SegmentWriter(spool, PREDICTIONS, 10).write(b"p\n")
+    SegmentWriter(spool, OUTCOMES, 10).write(blocks.outcomes(1_000, [("o", 0.5)]), durably=True)
+    SegmentWriter(spool, PREDICTIONS, 10).write(block(b"p"))
     ship_all(Shipper(spool, lines))
-    assert lines.kept == {b"o": OUTCOMES, b"p": PREDICTIONS}
+    assert lines.kept == {b"1\to\t0.5": OUTCOMES, b"p": PREDICTIONS}
 
 
-def test_what_a_killed_writer_left_is_sent_but_for_the_line_that_it_was_writing(spool: Spool) -> None:
+def test_what_a_killed_writer_left_is_sent_but_for_the_block_that_it_was_writing(spool: Spool) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
-    (spool.folder / f"run-{dead.pid}.000001.predictions.open").write_bytes(b"a\nb\nto")
-    (spool.folder / f"other-{os.getpid()}.000001.predictions.open").write_bytes(b"c\n")
+    whole, torn = block(b"a", b"b"), block(b"torn")
     lines = Lines()
     shipper = Shipper(spool, lines)
+    # in its head, in its numbers, in its text
+    for number, length in enumerate((1, 30, len(torn) - 1), start=1):
+        (spool.folder / f"run-{dead.pid}.{number:06d}.predictions.open").write_bytes(whole + torn[:length])
+    (spool.folder / f"other-{os.getpid()}.000001.predictions.open").write_bytes(block(b"c"))
     ship_all(shipper)
     assert set(lines.kept) == {b"a", b"b", b"c"}
-    assert (files(spool), shipper.counts.torn) == ([], 1)
+    assert (files(spool), shipper.counts.torn) == ([], 3)
+
+
+def test_what_a_broken_disk_left_is_set_aside_and_holds_nothing_else_up(spool: Spool) -> None:
+    whole, lines = block(b"a"), Lines()
+    for number, left in enumerate((bytes(5_000), b"\xff" * 5_000, block(b"z")[:-9] + bytes(4_000)), start=1):
+        (spool.folder / f"other-1.{number:06d}.predictions").write_bytes(whole + left)
+    (spool.folder / "other-2.000001.predictions").write_bytes(block(b"b"))
+    shipper = Shipper(spool, lines)
+    ship_all(shipper)
+    assert {b"a", b"b"} <= set(lines.kept)
+    assert files(spool) == [f"{UNREADABLE}other-1.{number:06d}.predictions" for number in (1, 2, 3)]
+    assert shipper.counts.torn == 3
 
 
 def test_a_process_id_that_comes_again_takes_nobody_s_file(spool: Spool) -> None:
     earlier = spool.new(1, PREDICTIONS)
-    earlier.write_bytes(b"a\n")
-    SegmentWriter(spool, PREDICTIONS, 1_000).write(b"b\n")
+    earlier.write_bytes(block(b"a"))
+    SegmentWriter(spool, PREDICTIONS, 1_000).write(block(b"b"))
     lines = Lines()
     ship_all(Shipper(spool, lines))
     assert set(lines.kept) == {b"a", b"b"}
 
 
-def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_no_half_of_it(spool: Spool) -> None:
+def test_a_disk_that_is_full_in_the_middle_of_a_block_leaves_no_half_of_it(spool: Spool) -> None:
     lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000_000)
-    writer.write(b"a" * 9 + b"\n")
+    writer.write(block(b"a" * 9))
     with files_of_at_most(4_000), pytest.raises(OSError, match="too large"):
-        writer.write(b"b" * 5_000 + b"\n")
-    writer.write(b"c\n")
+        writer.write(block(b"b" * 5_000))
+    writer.write(block(b"c"))
     ship_all(Shipper(spool, lines))
     assert list(lines.kept) == [b"a" * 9, b"c"]
 

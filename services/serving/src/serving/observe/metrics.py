@@ -130,7 +130,9 @@ class RecorderMetrics:
             "serving_recorder_refused", "Lines of the prediction log that the warehouse won't take", registry=own
         )
         self._torn = Counter(
-            "serving_recorder_torn", "Lines that a killed process had not written to their end", registry=own
+            "serving_recorder_torn",
+            "Blocks of the log that a killed process had not written to their end, or a broken disk has lost",
+            registry=own,
         )
         self._spool = Gauge(
             "serving_spool_bytes",

@@ -15,6 +15,8 @@ from typing import Protocol
 
 from serving import aside
 from serving.errors import NotRecorded
+from serving.recorder import blocks
+from serving.recorder.lines import BATCH, ONE, Outcome, Said
 from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
 
 log = logging.getLogger(__name__)
@@ -27,22 +29,6 @@ SEGMENT_BYTES = 4 * 1024 * 1024
 """Longer segments would keep the disk's space longer than they have to."""
 MOST_WAITING_BYTES = 32 * 1024 * 1024
 """That wait for a disk which is stuck; more are not recorded."""
-
-MICROSECONDS = 1_000_000
-"""In a second. The log has times in them: whole numbers are written in a third of the time."""
-NANOSECONDS = 1_000
-"""In a microsecond."""
-
-ONE = b"one"
-BATCH = b"batch"
-
-Said = tuple[int, float, bytes, bytes]
-"""Nanoseconds since 1970, seconds that the answer took, the request and the answer as JSON."""
-Outcome = tuple[str, float]
-"""A prediction's id, and what came true, in the prediction's unit."""
-
-# JSON has line breaks and tabs only between its parts, where a blank will do
-_BLANKS = bytes.maketrans(b"\n\r\t", b"   ")
 
 
 @dataclass
@@ -127,7 +113,6 @@ class Journal:
     def add(self, seconds: float, request: bytes, answer: bytes) -> None:
         if self._share < 1 and random.random() >= self._share:  # noqa: S311
             return
-        # lines are made of many at once: in the middle of a request, each would take several times as long
         self._held.append((time_ns(), seconds, request, answer))
         if self._timer is None or len(self._held) >= FLUSH_ROWS or len(request) >= FLUSH_BYTES:
             self._enough()
@@ -135,16 +120,15 @@ class Journal:
     def add_batch(self, seconds: float, request: bytes, answer: bytes) -> None:
         if self._share < 1 and random.random() >= self._share:  # noqa: S311
             return
-        now = time_ns()
-        self._write(1, len(request) + len(answer), lambda: line(BATCH, now, seconds, request, answer))
+        said = (time_ns(), seconds, request, answer)
+        self._write(1, len(request) + len(answer), lambda: blocks.answers(BATCH, [said]))
 
     async def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         if self.problem is not None:
             raise NotRecorded(self.problem)
-        now = time_ns()
-        lines = b"".join(b"%d\t%b\t%r\n" % (now // NANOSECONDS, name.encode(), actual) for name, actual in outcomes)
+        block = blocks.outcomes(time_ns(), outcomes)
         try:
-            await self._off_loop(lambda: self._outcomes.write(lines, durably=True))
+            await self._off_loop(lambda: self._outcomes.write(block, durably=True))
         except OSError as error:
             raise NotRecorded(f"the spool: {error}") from error
 
@@ -155,8 +139,8 @@ class Journal:
             self._timer = None
         held, self._held = self._held, []
         if held:
-            lines = b"".join([line(ONE, *each) for each in held])
-            self._write(len(held), len(lines), lambda: lines)
+            block = blocks.answers(ONE, held)
+            self._write(len(held), len(block), lambda: block)
 
     def _enough(self) -> None:
         if self._timer is None:
@@ -179,13 +163,13 @@ class Journal:
             self._disk.submit(writer.end)
         self._disk.shutdown(wait=True)
 
-    def _write(self, answers: int, length: int, lines: Callable[[], bytes]) -> None:
-        """Has the thread make and write the lines of so many answers."""
+    def _write(self, answers: int, length: int, make: Callable[[], bytes]) -> None:
+        """Has the thread make and write the block of so many answers."""
         if self.problem is not None or self._waiting_bytes + length > MOST_WAITING_BYTES:
             self.counts.dropped += answers
             return
         self._waiting_bytes += length
-        writing = self._off_loop(lambda: self._predictions.write(lines()))
+        writing = self._off_loop(lambda: self._predictions.write(make()))
         writing.add_done_callback(lambda written: self._written(written, answers, length))
 
     def _off_loop(self, act: Callable[[], None]) -> "asyncio.Future[None]":
@@ -205,20 +189,3 @@ class Journal:
         if (problem is None) != (self.problem is None):
             log.log(logging.INFO if problem is None else logging.ERROR, "recording: %s", problem or "goes on")
         self.problem = problem
-
-
-def line(kind: bytes, at: int, seconds: float, request: bytes, answer: bytes) -> bytes:
-    """A line of the log, as Postgres' COPY reads it.
-
-    Args:
-        kind: ``ONE``, ``BATCH`` or ``SHADOW``.
-        at: Nanoseconds since 1970, UTC; the line has microseconds.
-    """
-    # looked for first: few clients send them
-    if b"\n" in request or b"\t" in request or b"\r" in request:
-        request = request.translate(_BLANKS)
-    if b"\\" in request:
-        request = request.replace(b"\\", b"\\\\")
-    if b"\\" in answer:
-        answer = answer.replace(b"\\", b"\\\\")
-    return b"%b\t%d\t%d\t%b\t%b\n" % (kind, at // NANOSECONDS, seconds * MICROSECONDS, request, answer)

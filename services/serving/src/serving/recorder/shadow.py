@@ -12,11 +12,11 @@ from contract import ContractError
 from serving import predictions
 from serving.errors import NotFinite
 from serving.predictions import Served
-from serving.recorder.journal import NANOSECONDS, ONE, line
+from serving.recorder import lines
+from serving.recorder.lines import NANOSECONDS, ONE, SHADOW, Said, unescaped
 from serving.recorder.spool import PREDICTIONS
 from serving.recorder.warehouse import Away, Unfit
 
-SHADOW = b"shadow"
 _SCALE = 1 << 32
 
 
@@ -42,17 +42,17 @@ class Shadow:
     """See ``Warehouse.take``."""
     counts: Counts = field(default_factory=Counts)
 
-    def arrived(self, lines: bytes, *, behind: bool) -> None:
+    def arrived(self, taken: bytes, *, behind: bool) -> None:
         """Scores and keeps.
 
         Args:
-            lines: what the warehouse has just taken.
+            taken: lines that the warehouse has just taken.
             behind: more waits to be sent on, which comes first.
         """
         served = self.challenger()
         if served is None:
             return
-        chosen = self._chosen(lines, served.record.version)
+        chosen = self._chosen(taken, served.record.version)
         if behind:
             self.counts.shed += sum(1 for _ in chosen)
             return
@@ -60,29 +60,29 @@ class Shadow:
         if not scored:
             return
         try:
-            self.take(PREDICTIONS, b"".join(scored))
+            self.take(PREDICTIONS, lines.answers(SHADOW, scored))
         except (Away, Unfit):
             self.counts.shed += len(scored)
         else:
             self.counts.scored += len(scored)
 
-    def _chosen(self, lines: bytes, version: str) -> Iterator[tuple[int, bytes, str]]:
+    def _chosen(self, taken: bytes, version: str) -> Iterator[tuple[int, bytes, str]]:
         """Time, request and id of rows that another version has answered."""
-        for each in lines.splitlines():
+        for each in taken.splitlines():
             if not each.startswith(ONE):
                 continue
-            _, at, _, request, answer = each.replace(b"\\\\", b"\\").split(b"\t")
+            _, at, _, request, answer = each.split(b"\t")
             # the id stands first in an answer: what isn't chosen isn't parsed
             if int(answer[18:26], 16) >= self.share * _SCALE:
                 continue
-            said = orjson.loads(answer)
+            said = orjson.loads(unescaped(answer))
             if said["model"]["version"] != version:
-                yield int(at) * NANOSECONDS, request, said["prediction_id"]
+                yield int(at) * NANOSECONDS, unescaped(request), said["prediction_id"]
 
-    def _score(self, served: Served, at: int, request: bytes, prediction_id: str) -> bytes | None:
+    def _score(self, served: Served, at: int, request: bytes, prediction_id: str) -> Said | None:
         try:
             answer = predictions.one(served, request, prediction_id)
         except (ContractError, NotFinite):
             self.counts.failed += 1
             return None
-        return line(SHADOW, at, 0.0, request, answer)
+        return at, 0.0, request, answer

@@ -11,7 +11,8 @@ from starlette.responses import Response
 
 from serving.exchange import Memory, check_json, encode, read_body
 from serving.protocols.bodies import decode
-from serving.recorder.journal import Log, Outcome
+from serving.recorder.journal import Log
+from serving.recorder.lines import Outcome
 
 _ID = re.compile(r"[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}", re.IGNORECASE)
 ALLOWED = {
