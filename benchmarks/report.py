@@ -154,7 +154,7 @@ def _rest(figures: Figures) -> list[str]:
             for key, title in titles.items()
         ]
         sections += [
-            "## One row a request, 16 connections, and the prediction log",
+            "## One row a request, 64 connections, and the prediction log",
             table(["", "requests/s", "p99 ms"], rows),
             f"Not recorded: {recording['not_recorded']:,} answers. The challenger scored {recording['scored']:,} rows;"
             f" {recording['shed']:,} were left out, since the log came first.",

@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +41,9 @@ class Pipeline:
         """The first true value."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            if found := look():
-                return found
+            with suppress(WebError):  # Prefect on SQLite is away for seconds while the machine is busy
+                if found := look():
+                    return found
             time.sleep(0.2)
         pytest.fail(f"not within {seconds} s: {what}")
 
@@ -51,10 +52,7 @@ class Pipeline:
         run = self.runs.start(deployment, parameters)
 
         def ended() -> dict[str, Any] | None:
-            try:
-                found = self.runs.read(run)
-            except WebError:
-                return None  # Prefect on SQLite is away for seconds while the machine is busy
+            found = self.runs.read(run)
             return found if found["state"]["type"] in ENDED else None
 
         found: dict[str, Any] = self.wait(ended, seconds, f"the end of {deployment}, run {run}")

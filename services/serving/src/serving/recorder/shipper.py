@@ -15,7 +15,7 @@ from serving.recorder.warehouse import Unfit
 
 log = logging.getLogger(__name__)
 
-PART_BYTES = 2 * 1024 * 1024
+PART_BYTES = 512 * 1024
 """Of the spool, what is sent at once; and the rest of the last block."""
 REFUSED = "refused.lines"
 """Lines that the warehouse won't take, in the spool's folder, for a person to look at."""
