@@ -166,14 +166,16 @@ def test_what_a_killed_writer_left_is_sent_but_for_the_block_that_it_was_writing
 
 def test_what_a_broken_disk_left_is_set_aside_and_holds_nothing_else_up(spool: Spool) -> None:
     whole, lines = block(b"a"), Lines()
-    for number, left in enumerate((bytes(5_000), b"\xff" * 5_000, block(b"z")[:-9] + bytes(4_000)), start=1):
+    # nothing but one byte, a body that is too short for its numbers, and lengths that aren't those of the texts
+    lost = (bytes(5_000), b"\xff" * 5_000, whole[:8] + b"\xff" + whole[9:], block(b"z")[:-9] + bytes(4_000))
+    for number, left in enumerate(lost, start=1):
         (spool.folder / f"other-1.{number:06d}.predictions").write_bytes(whole + left)
     (spool.folder / "other-2.000001.predictions").write_bytes(block(b"b"))
     shipper = Shipper(spool, lines)
     ship_all(shipper)
     assert {b"a", b"b"} <= set(lines.kept)
-    assert files(spool) == [f"{UNREADABLE}other-1.{number:06d}.predictions" for number in (1, 2, 3)]
-    assert shipper.counts.torn == 3
+    assert files(spool) == [f"{UNREADABLE}other-1.{number:06d}.predictions" for number in (1, 2, 3, 4)]
+    assert shipper.counts.torn == 4
 
 
 def test_a_process_id_that_comes_again_takes_nobody_s_file(spool: Spool) -> None:

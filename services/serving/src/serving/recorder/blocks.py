@@ -89,6 +89,8 @@ def _lines(data: bytes, position: int, end: int) -> bytes:
 
 
 def _said(body: bytes, count: int) -> list[Said]:
+    if len(body) < _ROW_BYTES * count:
+        raise Unreadable
     at, seconds = array("q", body[: 8 * count]), array("d", body[8 * count : 16 * count])
     lengths = array("I", body[16 * count : _ROW_BYTES * count])
     bounds = list(accumulate(lengths, initial=_ROW_BYTES * count))
