@@ -22,8 +22,13 @@ from trainer.retraining.decision import Retraining
 from trainer.retraining.history import PostgresRetrainings
 from webhooks import Messages
 
+pytestmark = pytest.mark.timeout(900)
+
 LONG = {**QUICK, "max_rounds": 20_000, "early_stopping_rounds": 20_000, "learning_rate": 0.001}
 """A training that nobody waits for."""
+
+PATIENCE_SECONDS = 200
+"""Of many events at once, Prefect on SQLite may keep some waiting for a lock, which it does for a minute."""
 
 
 class Worker:
@@ -115,7 +120,7 @@ def message(messages: Messages, title: str) -> str:
     """The text of the next message whose title has these words; those before it are let go."""
     while True:
         try:
-            found = messages.get(timeout=150)
+            found = messages.get(timeout=PATIENCE_SECONDS)
         except Empty:
             pytest.fail(f"no message: {title}")
         if title in found["title"]:
@@ -161,9 +166,9 @@ def test_of_two_alarms_at_once_one_begins_a_training_and_people_are_told(
 ) -> None:
     emit(pipeline, DRIFTED, DECAYED)
     earlier = worker.alarms_before
-    pipeline.wait(lambda: len(retrainings(pipeline)) == earlier + 2, 90, "two decisions")
+    pipeline.wait(lambda: len(retrainings(pipeline)) == earlier + 2, PATIENCE_SECONDS, "two decisions")
     begun, held_back = sorted(retrainings(pipeline)[earlier:], key=lambda one: not one.began)
-    (run,) = pipeline.wait(lambda: trainings(pipeline), 30, "a training")
+    (run,) = pipeline.wait(lambda: trainings(pipeline), PATIENCE_SECONDS, "a training")
 
     assert held_back.outcome == "held back"
     assert f"retraining {begun.id} is under way" in held_back.reason
@@ -174,7 +179,7 @@ def test_of_two_alarms_at_once_one_begins_a_training_and_people_are_told(
         found = next(one for one in retrainings(pipeline) if one.id == begun.id)
         return None if found.outcome == "under way" else found
 
-    ended = pipeline.wait(its_end, 200, "the training's end")
+    ended = pipeline.wait(its_end, PATIENCE_SECONDS, "the training's end")
     assert ended.outcome in {"promoted", "refused"}
     assert ended.reason.startswith("version ")
     assert len(trainings(pipeline)) == 1
@@ -187,7 +192,7 @@ def test_of_two_alarms_at_once_one_begins_a_training_and_people_are_told(
 def test_the_next_alarm_waits_for_the_cool_down(pipeline: Pipeline, worker: Worker) -> None:
     before = len(retrainings(pipeline))
     emit(pipeline, DRIFTED)
-    pipeline.wait(lambda: len(retrainings(pipeline)) > before, 90, "a decision")
+    pipeline.wait(lambda: len(retrainings(pipeline)) > before, PATIENCE_SECONDS, "a decision")
 
     assert "the cool-down is 6 h" in retrainings(pipeline)[-1].reason
 
@@ -215,21 +220,25 @@ def test_a_training_whose_worker_is_killed_is_started_again_once(
     pipeline: Pipeline, worker: Worker, webhook: tuple[str, Messages]
 ) -> None:
     run = pipeline.runs.start(TRAINING, {"months": "2021-01", "boosting": LONG})
-    pipeline.wait(lambda: task_runs(pipeline, run), 60, "a training in its middle")
+    pipeline.wait(lambda: task_runs(pipeline, run), PATIENCE_SECONDS, "a training in its middle")
     worker.kill()
-    pipeline.wait(lambda: state(pipeline, run) == "CRASHED", 75, "the training counts as crashed")
+    pipeline.wait(lambda: state(pipeline, run) == "CRASHED", PATIENCE_SECONDS, "the training counts as crashed")
     assert automations.CRASHED in message(webhook[1], "Flow train crashed")
     assert statuses(pipeline, run) == ["RUNNING"]
 
     worker.start()
-    pipeline.wait(lambda: pipeline.runs.read(run)["run_count"] == 2, 60, "a second try")
+    pipeline.wait(lambda: pipeline.runs.read(run)["run_count"] == 2, PATIENCE_SECONDS, "a second try")
     message(webhook[1], "is started again")
-    pipeline.wait(lambda: len(statuses(pipeline, run)) == 2, 60, "the second try in MLflow")
+    pipeline.wait(lambda: len(statuses(pipeline, run)) == 2, PATIENCE_SECONDS, "the second try in MLflow")
     assert statuses(pipeline, run) == ["KILLED", "RUNNING"]
 
     worker.kill_flows()
-    pipeline.wait(lambda: state(pipeline, run) == "CRASHED", 75, "the second crash")
-    pipeline.wait(lambda: statuses(pipeline, run) == ["KILLED", "KILLED"], 60, "reconciliation after the second crash")
+    pipeline.wait(lambda: state(pipeline, run) == "CRASHED", PATIENCE_SECONDS, "the second crash")
+    pipeline.wait(
+        lambda: statuses(pipeline, run) == ["KILLED", "KILLED"],
+        PATIENCE_SECONDS,
+        "reconciliation after the second crash",
+    )
     reconciled(pipeline)
     assert pipeline.runs.read(run)["run_count"] == 2
     assert state(pipeline, run) == "CRASHED"
