@@ -41,7 +41,8 @@ class Pipeline:
         """The first true value."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            with suppress(WebError):  # Prefect on SQLite is away for seconds while the machine is busy
+            # Prefect on SQLite is away for seconds, and at times for a minute
+            with suppress(WebError, requests.RequestException):
                 if found := look():
                     return found
             time.sleep(0.2)

@@ -28,7 +28,7 @@ LONG = {**QUICK, "max_rounds": 20_000, "early_stopping_rounds": 20_000, "learnin
 """A training that nobody waits for."""
 
 PATIENCE_SECONDS = 200
-"""Of many events at once, Prefect on SQLite may keep some waiting for a lock, which it does for a minute."""
+"""After many events at once Prefect on SQLite may keep everybody waiting for a minute: see ``console.runs``."""
 
 
 class Worker:
@@ -100,7 +100,7 @@ def emit(pipeline: Pipeline, *events: str) -> None:
         }
         for event in events
     ]
-    requests.post(f"{api(pipeline)}/events", json=body, timeout=10).raise_for_status()
+    requests.post(f"{api(pipeline)}/events", json=body, timeout=PATIENCE_SECONDS).raise_for_status()
 
 
 def retrainings(pipeline: Pipeline) -> list[Retraining]:
@@ -112,7 +112,7 @@ def retrainings(pipeline: Pipeline) -> list[Retraining]:
 def trainings(pipeline: Pipeline) -> list[dict[str, Any]]:
     """Runs of the training that an alarm began."""
     body = {"flows": {"name": {"any_": ["train"]}}, "sort": "EXPECTED_START_TIME_DESC"}
-    found = requests.post(f"{api(pipeline)}/flow_runs/filter", json=body, timeout=10).json()
+    found = requests.post(f"{api(pipeline)}/flow_runs/filter", json=body, timeout=PATIENCE_SECONDS).json()
     return [run for run in found if run["parameters"].get("retraining")]
 
 
@@ -128,7 +128,7 @@ def message(messages: Messages, title: str) -> str:
 
 
 def saved(pipeline: Pipeline) -> dict[str, dict[str, Any]]:
-    found = requests.post(f"{api(pipeline)}/automations/filter", json={}, timeout=10).json()
+    found = requests.post(f"{api(pipeline)}/automations/filter", json={}, timeout=PATIENCE_SECONDS).json()
     return {automation["name"]: automation for automation in found}
 
 
@@ -146,13 +146,17 @@ def test_deploying_again_leaves_automations_as_they_are(pipeline: Pipeline) -> N
     pipeline.deploy()
     before = saved(pipeline)
     paused = before["Train when a retraining is wanted"]["id"]
-    requests.patch(f"{api(pipeline)}/automations/{paused}", json={"enabled": False}, timeout=10).raise_for_status()
+    requests.patch(
+        f"{api(pipeline)}/automations/{paused}", json={"enabled": False}, timeout=PATIENCE_SECONDS
+    ).raise_for_status()
     between = saved(pipeline)
     pipeline.deploy()
     same = saved(pipeline)
     pipeline.deploy(TRAINER_SILENT_RUN_SECONDS="120")
     changed = saved(pipeline)
-    requests.patch(f"{api(pipeline)}/automations/{paused}", json={"enabled": True}, timeout=10).raise_for_status()
+    requests.patch(
+        f"{api(pipeline)}/automations/{paused}", json={"enabled": True}, timeout=PATIENCE_SECONDS
+    ).raise_for_status()
 
     assert len(before) == 4
     assert same == between

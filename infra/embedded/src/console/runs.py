@@ -12,7 +12,8 @@ TRAINING = "train/trip-duration"
 REPLAY = "replay/trip-duration"
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
-BUSY_SECONDS = 30
+BUSY_SECONDS = 90
+"""Prefect on SQLite keeps everybody waiting for a minute when two of its writers wait for each other."""
 
 Json = dict[str, Any]
 
@@ -39,51 +40,54 @@ class Runs:
     def __init__(self, api: str) -> None:
         self._api = api
 
+    def _call(self, path: str, body: object = None) -> Any:
+        return call(self._api + path, body, timeout=BUSY_SECONDS)
+
     def start(self, deployment: str, parameters: Mapping[str, object]) -> str:
         """Starts a run of a deployment now; its id.
 
         Raises:
             Refused: no such deployment, or parameters that it doesn't take.
         """
-        found = call(f"{self._api}/deployments/name/{deployment}")
+        found = self._call(f"/deployments/name/{deployment}")
         body = {
             "parameters": dict(parameters),
             "state": {"type": "SCHEDULED", "name": "Scheduled"},
             "idempotency_key": str(uuid4()),
         }
-        run: Json = _when_not_busy(lambda: call(f"{self._api}/deployments/{found['id']}/create_flow_run", body))
+        run: Json = _when_not_busy(lambda: self._call(f"/deployments/{found['id']}/create_flow_run", body))
         return str(run["id"])
 
     def newest(self, deployment: str) -> str | None:
         """The deployment's run that was due last; runs scheduled for later don't count."""
-        found = call(f"{self._api}/deployments/name/{deployment}")
+        found = self._call(f"/deployments/name/{deployment}")
         wanted = {
             "deployments": {"id": {"any_": [found["id"]]}},
             "flow_runs": {"state": {"name": {"not_any_": ["Scheduled"]}}},
             "sort": "EXPECTED_START_TIME_DESC",
             "limit": 1,
         }
-        runs: list[Json] = call(f"{self._api}/flow_runs/filter", wanted)
+        runs: list[Json] = self._call("/flow_runs/filter", wanted)
         return str(runs[0]["id"]) if runs else None
 
     def planned(self, deployment: str) -> list[Json]:
         """Runs that the deployment's schedule has made and that aren't due yet, the next first."""
-        found = call(f"{self._api}/deployments/name/{deployment}")
+        found = self._call(f"/deployments/name/{deployment}")
         wanted = {
             "deployments": {"id": {"any_": [found["id"]]}},
             "flow_runs": {"state": {"name": {"any_": ["Scheduled"]}}},
             "sort": "EXPECTED_START_TIME_ASC",
         }
-        return [run for run in call(f"{self._api}/flow_runs/filter", wanted) if run["auto_scheduled"]]
+        return [run for run in self._call("/flow_runs/filter", wanted) if run["auto_scheduled"]]
 
     def read(self, run: str) -> Json:
-        found: Json = call(f"{self._api}/flow_runs/{run}")
+        found: Json = self._call(f"/flow_runs/{run}")
         return found
 
     def tasks(self, run: str) -> list[Json]:
         """Task runs of a flow run and of its subflows, in the order in which they ended; those that run come last."""
         wanted = {"flow_runs": {"id": {"any_": list(self._family(run))}}, "sort": "END_TIME_DESC", "limit": 200}
-        found: list[Json] = call(f"{self._api}/task_runs/filter", wanted)
+        found: list[Json] = self._call("/task_runs/filter", wanted)
         return sorted(found, key=lambda task: task["end_time"] or "~")
 
     def log(self, run: str, lines: int = 25) -> list[str]:
@@ -93,7 +97,7 @@ class Runs:
             "sort": "TIMESTAMP_DESC",
             "limit": lines,
         }
-        found: list[Json] = call(f"{self._api}/logs/filter", wanted)
+        found: list[Json] = self._call("/logs/filter", wanted)
         return [line for entry in reversed(found) for line in str(entry["message"]).splitlines()][-lines:]
 
     def _family(self, run: str) -> Iterable[str]:
@@ -101,4 +105,4 @@ class Runs:
         while generation:
             yield from generation
             wanted = {"flow_runs": {"parent_flow_run_id": {"any_": generation}}}
-            generation = [child["id"] for child in call(f"{self._api}/flow_runs/filter", wanted)]
+            generation = [child["id"] for child in self._call("/flow_runs/filter", wanted)]
