@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from serving.observe.metrics import RecorderMetrics
-from serving.recorder import blocks
+from serving.recorder import lines
+from serving.recorder.collector import Collector
 from serving.recorder.lines import ONE
 from serving.recorder.process import (
     FIRST_RETRY_SECONDS,
@@ -54,15 +55,17 @@ def recorder(tmp_path: Path, keeper: Keeper, schedule: Callable[[int, int], None
     schedule(0, 0)
     folder = tmp_path / "spool"
     folder.mkdir()
-    shipper = Shipper(Spool(folder, "run"), keeper)
+    spool = Spool(folder, "run")
     status = StatusFile(tmp_path / "status.json")
     processor = Processor(tmp_path / "schedstat")
-    return Recorder(shipper, status, RecorderMetrics(), threading.Event(), 1_000, processor)
+    return Recorder(
+        Collector([], spool), Shipper(spool, keeper), status, RecorderMetrics(), threading.Event(), 1_000, processor
+    )
 
 
 def say(recorder: Recorder, rows: int = 1) -> None:
     SegmentWriter(recorder.shipper.spool, PREDICTIONS, 10_000).write(
-        blocks.answers(ONE, [(0, 0.0, b"{}", b"{}")] * rows)
+        lines.answers(ONE, [(0, 0.0, b"{}", b"{}")] * rows)
     )
 
 

@@ -9,19 +9,19 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from serving.recorder import blocks
+from serving.recorder import lines
 from serving.recorder.lines import ONE
-from serving.recorder.shipper import PART_BYTES, REFUSED, UNREADABLE, Shipper
+from serving.recorder.shipper import PART_BYTES, REFUSED, Shipper
 from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
 from serving.recorder.warehouse import Away, Unfit
 
 
-def block(*requests: bytes) -> bytes:
-    """Of requests that were answered."""
-    return blocks.answers(ONE, [(1_000, 0.001, request, b"{}") for request in requests])
+def said(*requests: bytes) -> bytes:
+    """Lines of requests that were answered."""
+    return lines.answers(ONE, [(1_000, 0.001, request, b"{}") for request in requests])
 
 
-class Lines:
+class Requests:
     """A warehouse in memory that keeps requests; of what it is sent again, one."""
 
     def __init__(self) -> None:
@@ -58,13 +58,13 @@ def ship_all(shipper: Shipper) -> None:
 
 
 def test_they_arrive_while_their_segment_is_open_and_it_goes_once_it_has_ended(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000)
-    shipper = Shipper(spool, lines)
-    writer.write(block(b"a", b"b"))
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 1_000)
+    shipper = Shipper(spool, kept)
+    writer.write(said(b"a", b"b"))
     ship_all(shipper)
-    writer.write(block(b"c"))
+    writer.write(said(b"c"))
     ship_all(shipper)
-    assert list(lines.kept) == [b"a", b"b", b"c"]
+    assert list(kept.kept) == [b"a", b"b", b"c"]
     assert files(spool) == [f"run-{os.getpid()}.000001.predictions.open"]
     writer.end()
     ship_all(shipper)
@@ -73,134 +73,133 @@ def test_they_arrive_while_their_segment_is_open_and_it_goes_once_it_has_ended(s
 
 
 def test_a_segment_that_is_long_enough_is_followed_by_another(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, len(block(b"line 0")) + 1)
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, len(said(b"line 0")) + 1)
     for number in range(5):
-        writer.write(block(b"line %d" % number))
+        writer.write(said(b"line %d" % number))
     assert len(files(spool)) == 3
-    ship_all(Shipper(spool, lines))
-    assert sorted(lines.kept) == [b"line %d" % number for number in range(5)]
+    ship_all(Shipper(spool, kept))
+    assert sorted(kept.kept) == [b"line %d" % number for number in range(5)]
     assert len(files(spool)) == 1
 
 
 def test_while_the_warehouse_is_away_everything_stays(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000)
-    shipper = Shipper(spool, lines)
-    writer.write(block(b"a"))
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 1_000)
+    shipper = Shipper(spool, kept)
+    writer.write(said(b"a"))
     writer.end()
-    lines.away = True
+    kept.away = True
     for _ in range(2):
         with pytest.raises(Away):
             shipper.ship()
     shipper.make_durable()
     assert len(files(spool)) == 1
-    lines.away = False
+    kept.away = False
     ship_all(shipper)
-    assert (list(lines.kept), files(spool)) == ([b"a"], [])
+    assert (list(kept.kept), files(spool)) == ([b"a"], [])
 
 
 def test_what_was_sent_already_is_sent_again_by_the_next_recorder_and_counts_as_nothing_new(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000)
-    writer.write(block(b"a", b"b"))
-    ship_all(Shipper(spool, lines))
-    again = Shipper(spool, lines)
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 1_000)
+    writer.write(said(b"a", b"b"))
+    ship_all(Shipper(spool, kept))
+    again = Shipper(spool, kept)
     ship_all(again)
-    assert (len(lines.kept), again.counts.rows) == (2, 0)
+    assert (len(kept.kept), again.counts.rows) == (2, 0)
 
 
 def test_a_line_that_the_warehouse_refuses_is_set_aside_and_holds_no_other_up(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 10_000)
-    lines.poison = b"bad"
-    said = [b"line %d" % number for number in range(40)]
-    said[17] = b"bad 17"
-    said[39] = b"bad 39"
-    writer.write(block(*said))
-    shipper = Shipper(spool, lines)
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 10_000)
+    kept.poison = b"bad"
+    requests = [b"line %d" % number for number in range(40)]
+    requests[17] = b"bad 17"
+    requests[39] = b"bad 39"
+    writer.write(said(*requests))
+    shipper = Shipper(spool, kept)
     ship_all(shipper)
-    assert set(lines.kept) == {line for line in said if b"bad" not in line}
+    assert set(kept.kept) == {line for line in requests if b"bad" not in line}
     assert (spool.folder / REFUSED).read_bytes() == b"".join(
-        b"one\t1\t1000\t%b\t{}\n" % said[number] for number in (17, 39)
+        b"one\t1\t1000\t%b\t{}\n" % requests[number] for number in (17, 39)
     )
     assert (shipper.counts.rows, shipper.counts.refused) == (38, 2)
 
 
-def test_a_block_longer_than_a_part_is_sent_as_a_whole(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 100 * PART_BYTES)
+def test_a_line_longer_than_a_part_is_sent_as_a_whole(spool: Spool) -> None:
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 100 * PART_BYTES)
     long = b"x" * (PART_BYTES + 1)
-    for said in (b"a", long, b"b"):
-        writer.write(block(said))
-    ship_all(Shipper(spool, lines))
-    assert list(lines.kept) == [b"a", long, b"b"]
+    for request in (b"a", long, b"b"):
+        writer.write(said(request))
+    ship_all(Shipper(spool, kept))
+    assert list(kept.kept) == [b"a", long, b"b"]
 
 
 def test_much_is_sent_in_parts(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 100 * PART_BYTES)
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 100 * PART_BYTES)
     for begin in range(0, 5_000, 50):
-        writer.write(block(*(b"%01000d" % number for number in range(begin, begin + 50))))
-    ship_all(Shipper(spool, lines))
-    assert len(lines.kept) == 5_000
-    assert lines.longest < PART_BYTES + len(block(*[b"0" * 1_000] * 50))
+        writer.write(said(*(b"%01000d" % number for number in range(begin, begin + 50))))
+    ship_all(Shipper(spool, kept))
+    assert len(kept.kept) == 5_000
+    assert kept.longest < PART_BYTES + len(said(*[b"0" * 1_000] * 50))
 
 
 def test_outcomes_and_predictions_are_told_apart(spool: Spool) -> None:
-    lines = Lines()
-    SegmentWriter(spool, OUTCOMES, 10).write(blocks.outcomes(1_000, [("o", 0.5)]), durably=True)
-    SegmentWriter(spool, PREDICTIONS, 10).write(block(b"p"))
-    ship_all(Shipper(spool, lines))
-    assert lines.kept == {b"1\to\t0.5": OUTCOMES, b"p": PREDICTIONS}
+    kept = Requests()
+    SegmentWriter(spool, OUTCOMES, 10).write(lines.outcomes(1_000, [("o", 0.5)]), durably=True)
+    SegmentWriter(spool, PREDICTIONS, 10).write(said(b"p"))
+    ship_all(Shipper(spool, kept))
+    assert kept.kept == {b"1\to\t0.5": OUTCOMES, b"p": PREDICTIONS}
 
 
-def test_what_a_killed_writer_left_is_sent_but_for_the_block_that_it_was_writing(spool: Spool) -> None:
+def test_what_a_killed_writer_left_is_sent_but_for_the_line_that_it_was_writing(spool: Spool) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         dead.wait()
-    whole, torn = block(b"a", b"b"), block(b"torn")
-    lines = Lines()
-    shipper = Shipper(spool, lines)
-    # in its head, in its numbers, in its text
-    for number, length in enumerate((1, 30, len(torn) - 1), start=1):
+    whole, torn = said(b"a", b"b"), said(b"torn")
+    kept = Requests()
+    shipper = Shipper(spool, kept)
+    for number, length in enumerate((1, 8, len(torn) - 1), start=1):
         (spool.folder / f"run-{dead.pid}.{number:06d}.predictions.open").write_bytes(whole + torn[:length])
-    (spool.folder / f"other-{os.getpid()}.000001.predictions.open").write_bytes(block(b"c"))
+    (spool.folder / f"other-{os.getpid()}.000001.predictions.open").write_bytes(said(b"c"))
     ship_all(shipper)
-    assert set(lines.kept) == {b"a", b"b", b"c"}
+    assert set(kept.kept) == {b"a", b"b", b"c"}
     assert (files(spool), shipper.counts.torn) == ([], 3)
 
 
-def test_what_a_broken_disk_left_is_set_aside_and_holds_nothing_else_up(spool: Spool) -> None:
-    whole, lines = block(b"a"), Lines()
-    # nothing but one byte, a body that is too short for its numbers, and lengths that aren't those of the texts
-    lost = (bytes(5_000), b"\xff" * 5_000, whole[:8] + b"\xff" + whole[9:], block(b"z")[:-9] + bytes(4_000))
+def test_what_a_broken_disk_left_is_refused_or_torn_and_holds_nothing_else_up(spool: Spool) -> None:
+    kept = Requests()
+    kept.poison = b"\0"
+    lost = (bytes(5_000), bytes(5_000) + b"\n" + said(b"c"), said(b"d") + bytes(PART_BYTES))
     for number, left in enumerate(lost, start=1):
-        (spool.folder / f"other-1.{number:06d}.predictions").write_bytes(whole + left)
-    (spool.folder / "other-2.000001.predictions").write_bytes(block(b"b"))
-    shipper = Shipper(spool, lines)
+        (spool.folder / f"other-1.{number:06d}.predictions").write_bytes(said(b"a%d" % number) + left)
+    (spool.folder / "other-2.000001.predictions").write_bytes(said(b"b"))
+    shipper = Shipper(spool, kept)
     ship_all(shipper)
-    assert {b"a", b"b"} <= set(lines.kept)
-    assert files(spool) == [f"{UNREADABLE}other-1.{number:06d}.predictions" for number in (1, 2, 3, 4)]
-    assert shipper.counts.torn == 4
+    assert set(kept.kept) == {b"a1", b"a2", b"a3", b"b", b"c", b"d"}
+    assert files(spool) == [REFUSED]
+    assert (shipper.counts.torn, shipper.counts.refused) == (2, 1)
 
 
 def test_a_process_id_that_comes_again_takes_nobody_s_file(spool: Spool) -> None:
     earlier = spool.new(1, PREDICTIONS)
-    earlier.write_bytes(block(b"a"))
-    SegmentWriter(spool, PREDICTIONS, 1_000).write(block(b"b"))
-    lines = Lines()
-    ship_all(Shipper(spool, lines))
-    assert set(lines.kept) == {b"a", b"b"}
+    earlier.write_bytes(said(b"a"))
+    SegmentWriter(spool, PREDICTIONS, 1_000).write(said(b"b"))
+    kept = Requests()
+    ship_all(Shipper(spool, kept))
+    assert set(kept.kept) == {b"a", b"b"}
 
 
-def test_a_disk_that_is_full_in_the_middle_of_a_block_leaves_no_half_of_it(spool: Spool) -> None:
-    lines, writer = Lines(), SegmentWriter(spool, PREDICTIONS, 1_000_000)
-    writer.write(block(b"a" * 9))
+def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_no_half_of_it(spool: Spool) -> None:
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 1_000_000)
+    writer.write(said(b"a" * 9))
     with files_of_at_most(4_000), pytest.raises(OSError, match="too large"):
-        writer.write(block(b"b" * 5_000))
-    writer.write(block(b"c"))
-    ship_all(Shipper(spool, lines))
-    assert list(lines.kept) == [b"a" * 9, b"c"]
+        writer.write(said(b"b" * 5_000))
+    writer.write(said(b"c"))
+    ship_all(Shipper(spool, kept))
+    assert list(kept.kept) == [b"a" * 9, b"c"]
 
 
 def test_other_files_in_the_folder_are_nobody_s_business(spool: Spool) -> None:
     (spool.folder / "lost+found").mkdir()
     (spool.folder / "note.txt").write_text("a\n")
-    assert not Shipper(spool, Lines()).ship()
+    assert not Shipper(spool, Requests()).ship()
     assert files(spool) == ["lost+found", "note.txt"]
 
 

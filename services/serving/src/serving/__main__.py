@@ -6,15 +6,19 @@ import os
 import shutil
 import sys
 import tempfile
-from functools import partial
 from logging.config import dictConfig
 from pathlib import Path
 
+import linering
 import uvicorn
+from linering import Ring
 
 from serving import logs
 from serving.batch.address import BATCH_SOCKET, listen
 from serving.files import lock
+from serving.recorder.collector import RING_BYTES, Collector
+from serving.recorder.lines import ONE
+from serving.recorder.spool import spool_of
 from serving.settings import Settings
 from serving.state import STATE, StateFile
 from serving.supervisor import Kind, Supervisor
@@ -60,14 +64,33 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     gc.freeze()
     front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()
     desk = listen(run_dir / BATCH_SOCKET)
-    recorders = 1 if settings.warehouse_url.get_secret_value() else 0
+    is_recorded = bool(settings.warehouse_url.get_secret_value())
+    rings = _rings(settings.workers) if is_recorded else []
     kinds = [
-        Kind("worker", settings.workers, partial(worker.work, front), front, settings.shutdown_seconds),
-        Kind("batch process", settings.batch_processes, partial(batch.work, desk), desk, None),
+        Kind(
+            "worker",
+            settings.workers,
+            lambda number: worker.work(front, rings[number] if rings else None),
+            front,
+            settings.shutdown_seconds,
+        ),
+        Kind("batch process", settings.batch_processes, lambda _: batch.work(desk), desk, None),
         # the last: the workers' last lines are still sent on
-        Kind("recorder", recorders, recorder.work, None, recorder.END_SECONDS),
+        Kind("recorder", int(is_recorded), lambda _: recorder.work(rings), None, recorder.END_SECONDS),
     ]
-    return Supervisor(kinds).run()
+    code = Supervisor(kinds).run()
+    if rings:
+        # the recorder may have been killed at the very end
+        Collector(rings, spool_of(Settings())).finish()
+    return code
+
+
+def _rings(workers: int) -> list[Ring]:
+    """One for each worker, or none at all; made here so that all processes share them."""
+    rings = [linering.new(ONE, RING_BYTES) for _ in range(workers)]
+    if None in rings:
+        log.warning("linering was installed without a compiler: recording costs a worker much of its time")
+    return [ring for ring in rings if ring is not None]
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Thread
 
 from fastapi import FastAPI
+from linering import Ring
 
 from serving import aside
 from serving.app import Parts, build
@@ -51,12 +52,15 @@ class Worker:
     settings: Settings
 
 
-def compose(settings: Settings, registry: Registry | None = None, parent: int | None = None) -> Worker:
+def compose(
+    settings: Settings, registry: Registry | None = None, parent: int | None = None, ring: Ring | None = None
+) -> Worker:
     """One worker.
 
     Args:
         registry: Instead of the MLflow server that the settings name.
         parent: See ``serving.life.living``.
+        ring: See ``serving.recorder.journal.Journal``.
     """
     assert settings.run_dir is not None
     folder = settings.store / settings.model_name
@@ -67,7 +71,7 @@ def compose(settings: Settings, registry: Registry | None = None, parent: int | 
     slot = Slot(os.getpid(), store, replica.state, metrics.serving)
     coordinator = Coordinator(registry, store, replica, metrics, settings.swap_seconds)
     follower = Follower(registry, coordinator, replica, metrics, settings.poll_seconds)
-    journal = _journal(settings)
+    journal = _journal(settings, ring)
     metrics.watch_journal(journal.counts)
     log = AccessLog(settings.log_level)
     traces = tracing(settings.otel_endpoint, "serving")
@@ -120,10 +124,10 @@ def limits(settings: Settings) -> Limits:
     return Limits(settings.max_body_bytes, settings.max_batch_rows)
 
 
-def _journal(settings: Settings) -> Log:
+def _journal(settings: Settings, ring: Ring | None) -> Log:
     if not settings.warehouse_url.get_secret_value():
         return NoLog()
-    return Journal(spool_of(settings), settings.spool_bytes, settings.record_share)
+    return Journal(spool_of(settings), settings.spool_bytes, settings.record_share, ring)
 
 
 def _batch_socket(settings: Settings) -> Path:

@@ -31,7 +31,8 @@ class Kind:
 
     name: str
     count: int
-    work: Callable[[], None]
+    work: Callable[[int], None]
+    """Given the process's number among its kind, from 0; what replaces a dead one has its number."""
     listener: socket.socket | None
     """Theirs, closed in all others; None for processes that nobody connects to."""
     end_seconds: float | None
@@ -43,17 +44,17 @@ class Supervisor:
 
     def __init__(self, kinds: Sequence[Kind]) -> None:
         self._kinds = kinds
-        self._running: dict[ForkProcess, tuple[Kind, float]] = {}
-        """Each with its kind and the time of its start."""
+        self._running: dict[ForkProcess, tuple[Kind, int, float]] = {}
+        """Each with its kind, its number and the time of its start."""
         self._ending, self._end = multiprocessing.Pipe(duplex=False)
 
     def run(self) -> int:
         """Until SIGTERM, SIGINT or a process that can't start; the exit code."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: self._end.send_bytes(b"end"))
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, lambda *_: self._end.send_bytes(b"end"))
         for kind in self._kinds:
-            for _ in range(kind.count):
-                self._start(kind)
+            for number in range(kind.count):
+                self._start(kind, number)
         code = None
         while code is None:
             ready = wait([self._ending, *[process.sentinel for process in self._running]])
@@ -62,35 +63,35 @@ class Supervisor:
             self._stop(kind)
         return code
 
-    def _start(self, kind: Kind) -> None:
+    def _start(self, kind: Kind, number: int) -> None:
         # forked: what all of them import is imported once, and its memory is shared
-        process = multiprocessing.get_context("fork").Process(target=self._work, args=(kind,), daemon=True)
+        process = multiprocessing.get_context("fork").Process(target=self._work, args=(kind, number), daemon=True)
         process.start()
-        self._running[process] = (kind, time.monotonic())
+        self._running[process] = (kind, number, time.monotonic())
 
-    def _work(self, kind: Kind) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, signal.SIG_DFL)
+    def _work(self, kind: Kind, number: int) -> None:
+        for ending in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(ending, signal.SIG_DFL)
         for other in self._kinds:
             if other is not kind and other.listener is not None:
                 other.listener.close()
-        kind.work()
+        kind.work(number)
 
     def _replace_dead(self) -> int | None:
         for process in [process for process in self._running if not process.is_alive()]:
-            kind, started = self._running.pop(process)
+            kind, number, started = self._running.pop(process)
             log.error("%s %s ended with exit code %s", kind.name, process.pid, process.exitcode)
             if process.exitcode == STARTUP_FAILURE:
                 return 1
             time.sleep(max(0.0, started + SHORTEST_LIFE_SECONDS - time.monotonic()))
-            self._start(kind)
+            self._start(kind, number)
         return None
 
     def _stop(self, kind: Kind) -> None:
         # closed here too: else a client could still connect, to no one
         if kind.listener is not None:
             kind.listener.close()
-        processes = [process for process, (its, _) in self._running.items() if its is kind]
+        processes = [process for process, (its, *_) in self._running.items() if its is kind]
         for process in processes:
             (process.kill if kind.end_seconds is None else process.terminate)()
         deadline = time.monotonic() + (kind.end_seconds or 0) + GRACE_SECONDS

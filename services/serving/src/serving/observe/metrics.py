@@ -131,7 +131,7 @@ class RecorderMetrics:
         )
         self._torn = Counter(
             "serving_recorder_torn",
-            "Blocks of the log that a killed process had not written to their end, or a broken disk has lost",
+            "Lines of the log that a killed process had not written to their end",
             registry=own,
         )
         self._spool = Gauge(

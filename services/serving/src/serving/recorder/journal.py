@@ -1,8 +1,8 @@
 """A worker's part of the log: what it predicted, and what it was told came true.
 
-Answers are held for ``LINGER_SECONDS``, or until there are ``FLUSH_ROWS``, and then written by a thread of their own: a
-killed worker loses at most what it had not written. What has been written outlives the process, whatever becomes of the
-warehouse.
+Answers to one row go into memory that the worker shares with the recorder's process (``linering``): that takes no
+system call, and a killed worker loses nothing. Batches and outcomes are written to the spool here, by a thread of their
+own.
 """
 
 import asyncio
@@ -13,20 +13,18 @@ from dataclasses import dataclass
 from time import time_ns
 from typing import Protocol
 
+from linering import Ring
+
 from serving import aside
 from serving.errors import NotRecorded
-from serving.recorder import blocks
-from serving.recorder.lines import BATCH, ONE, Outcome, Said
+from serving.recorder import lines
+from serving.recorder.lines import BATCH, ONE, Outcome
 from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
 
 log = logging.getLogger(__name__)
 
-LINGER_SECONDS = 0.2
-FLUSH_ROWS = 256
-FLUSH_BYTES = 64 * 1024
-"""Of one request: a longer one isn't held."""
-SEGMENT_BYTES = 4 * 1024 * 1024
-"""Longer segments would keep the disk's space longer than they have to."""
+LONG_BYTES = 64 * 1024
+"""Of one row's request, that would take much of the shared memory."""
 MOST_WAITING_BYTES = 32 * 1024 * 1024
 """That wait for a disk which is stuck; more are not recorded."""
 
@@ -38,7 +36,7 @@ class Counts:
     recorded: int = 0
     """Answers; a batch counts as one."""
     dropped: int = 0
-    """Answers that the spool couldn't take."""
+    """Answers that there was no room for."""
 
 
 class Log(Protocol):
@@ -47,6 +45,7 @@ class Log(Protocol):
     problem: str | None
     """Why nothing is recorded; None while all is well."""
     counts: Counts
+    """As of the last ``look``."""
 
     def add(self, seconds: float, request: bytes, answer: bytes) -> None:
         """Notes the answer to one row, both as JSON. ``seconds`` is the time that it took."""
@@ -91,64 +90,52 @@ class NoLog:
 class Journal:
     """A worker's log. Used from the event loop alone; no call of it waits for the disk but those that say so."""
 
-    def __init__(self, spool: Spool, most_bytes: int, share: float) -> None:
+    def __init__(self, spool: Spool, most_bytes: int, share: float, ring: Ring | None) -> None:
         """
         Args:
             most_bytes: of the whole spool; beyond it nothing is recorded.
             share: of the answers that are recorded, from 0 to 1.
+            ring: which the recorder reads; without one, every answer goes the way of batches.
         """
         self._spool = spool
         self._most_bytes = most_bytes
         self._share = share
-        self._predictions = SegmentWriter(spool, PREDICTIONS, SEGMENT_BYTES)
-        self._outcomes = SegmentWriter(spool, OUTCOMES, SEGMENT_BYTES)
-        self._held: list[Said] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._ring = ring
+        self._predictions = SegmentWriter(spool, PREDICTIONS)
+        self._outcomes = SegmentWriter(spool, OUTCOMES)
         self._disk = aside.threads(1, "journal")
         self._waiting_bytes = 0
         """For the disk."""
+        self._by_thread = Counts()
+        """What didn't go into the ring."""
         self.counts = Counts()
         self.problem: str | None = None
 
     def add(self, seconds: float, request: bytes, answer: bytes) -> None:
-        if self._share < 1 and random.random() >= self._share:  # noqa: S311
+        if self._is_left_out():
             return
-        self._held.append((time_ns(), seconds, request, answer))
-        if self._timer is None or len(self._held) >= FLUSH_ROWS or len(request) >= FLUSH_BYTES:
-            self._enough()
+        if self._ring is None or self.problem is not None or len(request) >= LONG_BYTES:
+            self._write(ONE, seconds, request, answer)
+        else:
+            self._ring.add(seconds, request, answer)
 
     def add_batch(self, seconds: float, request: bytes, answer: bytes) -> None:
-        if self._share < 1 and random.random() >= self._share:  # noqa: S311
-            return
-        said = (time_ns(), seconds, request, answer)
-        self._write(1, len(request) + len(answer), lambda: blocks.answers(BATCH, [said]))
+        if not self._is_left_out():
+            self._write(BATCH, seconds, request, answer)
 
     async def add_outcomes(self, outcomes: Sequence[Outcome]) -> None:
         if self.problem is not None:
             raise NotRecorded(self.problem)
-        block = blocks.outcomes(time_ns(), outcomes)
+        said = lines.outcomes(time_ns(), outcomes)
         try:
-            await self._off_loop(lambda: self._outcomes.write(block, durably=True))
+            await self._off_loop(lambda: self._outcomes.write(said, durably=True))
         except OSError as error:
             raise NotRecorded(f"the spool: {error}") from error
 
-    def flush(self) -> None:
-        """Has what is held written."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        held, self._held = self._held, []
-        if held:
-            block = blocks.answers(ONE, held)
-            self._write(len(held), len(block), lambda: block)
-
-    def _enough(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(LINGER_SECONDS, self.flush)
-        else:
-            self.flush()
-
     def look(self) -> None:
+        ring, other = self._ring, self._by_thread
+        self.counts.recorded = other.recorded + (ring.added if ring else 0)
+        self.counts.dropped = other.dropped + (ring.missed if ring else 0)
         try:
             held = self._spool.total_bytes()
         except OSError as error:
@@ -158,31 +145,35 @@ class Journal:
         self._say(f"the spool is full: {held} of {self._most_bytes} bytes" if full else None)
 
     def close(self) -> None:
-        self.flush()
         for writer in (self._predictions, self._outcomes):
             self._disk.submit(writer.end)
         self._disk.shutdown(wait=True)
 
-    def _write(self, answers: int, length: int, make: Callable[[], bytes]) -> None:
-        """Has the thread make and write the block of so many answers."""
+    def _is_left_out(self) -> bool:
+        return self._share < 1 and random.random() >= self._share  # noqa: S311
+
+    def _write(self, kind: bytes, seconds: float, request: bytes, answer: bytes) -> None:
+        """Has the thread make the line and write it."""
+        length = len(request) + len(answer)
         if self.problem is not None or self._waiting_bytes + length > MOST_WAITING_BYTES:
-            self.counts.dropped += answers
+            self._by_thread.dropped += 1
             return
+        said = (time_ns(), seconds, request, answer)
         self._waiting_bytes += length
-        writing = self._off_loop(lambda: self._predictions.write(make()))
-        writing.add_done_callback(lambda written: self._written(written, answers, length))
+        writing = self._off_loop(lambda: self._predictions.write(lines.answers(kind, [said])))
+        writing.add_done_callback(lambda written: self._written(written, length))
 
     def _off_loop(self, act: Callable[[], None]) -> "asyncio.Future[None]":
         """In the order of the calls: there is one thread."""
         return asyncio.get_running_loop().run_in_executor(self._disk, act)
 
-    def _written(self, writing: "asyncio.Future[None]", answers: int, length: int) -> None:
+    def _written(self, writing: "asyncio.Future[None]", length: int) -> None:
         self._waiting_bytes -= length
         error = None if writing.cancelled() else writing.exception()
         if error is None:
-            self.counts.recorded += answers
+            self._by_thread.recorded += 1
         else:
-            self.counts.dropped += answers
+            self._by_thread.dropped += 1
             self._say(f"the spool: {error}")
 
     def _say(self, problem: str | None) -> None:

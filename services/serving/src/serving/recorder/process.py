@@ -5,12 +5,16 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+
+from linering import Ring
 
 from serving.composition import mlflow_registry
 from serving.observe.metrics import RecorderMetrics
+from serving.peers import Peers
 from serving.recorder.challenger import Challenger
+from serving.recorder.collector import Collector
 from serving.recorder.processor import Processor
 from serving.recorder.shadow import Shadow
 from serving.recorder.shipper import Shipper
@@ -34,8 +38,8 @@ END_SECONDS = 5.0
 """What is left for the warehouse at the end; the rest waits for the next start."""
 
 
-def work() -> None:
-    """Until SIGTERM, or until its supervisor ends."""
+def work(rings: Sequence[Ring]) -> None:
+    """Until SIGTERM, or until its supervisor and all workers have ended."""
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
@@ -44,10 +48,17 @@ def work() -> None:
     settings = Settings()
     assert settings.run_dir is not None
     warehouse = Warehouse(settings.warehouse_url.get_secret_value())
-    shipper = Shipper(spool_of(settings), warehouse, _shadow(settings, warehouse, ending))
-    recorder = Recorder(shipper, status_of(settings.run_dir), RecorderMetrics(), ending, settings.spool_bytes // 2)
-    parent = os.getppid()
-    recorder.run(lambda: os.getppid() != parent)
+    spool = spool_of(settings)
+    recorder = Recorder(
+        Collector(rings, spool),
+        Shipper(spool, warehouse, _shadow(settings, warehouse, ending)),
+        status_of(settings.run_dir),
+        RecorderMetrics(),
+        ending,
+        settings.spool_bytes // 2,
+    )
+    parent, peers = os.getppid(), Peers(settings.run_dir)
+    recorder.run(lambda: os.getppid() != parent and not peers.pids())
 
 
 def _shadow(settings: Settings, warehouse: Warehouse, ending: threading.Event) -> Shadow | None:
@@ -64,6 +75,7 @@ def _shadow(settings: Settings, warehouse: Warehouse, ending: threading.Event) -
 class Recorder:
     """Ships as long as there is something, waits while there isn't, and tries again while the warehouse is away."""
 
+    collector: Collector
     shipper: Shipper
     status: StatusFile
     metrics: RecorderMetrics
@@ -75,9 +87,15 @@ class Recorder:
     """Seconds until the next step."""
     _problem: str | None = None
 
-    def run(self, orphaned: Callable[[], bool]) -> None:
-        while not self.ending.wait(self.pause) and not orphaned():
+    def run(self, is_alone: Callable[[], bool]) -> None:
+        """Until ``ending``, or until nobody is left who could say anything."""
+        collected = threading.Event()
+        collecting = threading.Thread(target=self.collector.run, args=(collected,), daemon=True)
+        collecting.start()
+        while not self.ending.wait(self.pause) and not is_alone():
             self.step()
+        collected.set()
+        collecting.join(END_SECONDS)
         self._last_steps()
 
     def step(self) -> None:
@@ -92,7 +110,7 @@ class Recorder:
             self.pause = LONGEST_RETRY_SECONDS
             self._say(f"the spool: {error}")
         else:
-            self._say(None)
+            self._say(self.collector.problem)
         self.metrics.settle(self.shipper)
 
     def _pause_after(self) -> float:

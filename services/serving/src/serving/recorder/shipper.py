@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from serving.recorder import blocks
-from serving.recorder.blocks import Unreadable
 from serving.recorder.shadow import Shadow
 from serving.recorder.spool import OUTCOMES, Segment, Spool
 from serving.recorder.warehouse import Unfit
@@ -16,11 +14,9 @@ from serving.recorder.warehouse import Unfit
 log = logging.getLogger(__name__)
 
 PART_BYTES = 512 * 1024
-"""Of the spool, what is sent at once; and the rest of the last block."""
+"""What is sent at once; a longer line is sent alone."""
 REFUSED = "refused.lines"
 """Lines that the warehouse won't take, in the spool's folder, for a person to look at."""
-UNREADABLE = "unreadable."
-"""Before the name of a segment that a broken disk has left."""
 
 
 class Keeper(Protocol):
@@ -38,17 +34,15 @@ class Counts:
     refused: int = 0
     """Lines that it won't take."""
     torn: int = 0
-    """Blocks without an end, of processes that were killed while they wrote, and unreadable ones."""
+    """Lines without an end, of processes that were killed while they wrote."""
 
 
 @dataclass
 class _Part:
-    """Of one segment, what is sent together with others."""
+    """Lines of one segment that are sent together with others."""
 
     segment: Segment
     lines: bytes
-    length: int
-    """Bytes of the segment."""
 
 
 @dataclass
@@ -89,46 +83,36 @@ class Shipper:
     def _parts(self, segments: Sequence[Segment]) -> list[_Part]:
         parts, room = [], PART_BYTES
         for segment in segments:
-            lines, length = self._read(segment, room)
-            if length:
-                parts.append(_Part(segment, lines, length))
-                room -= length
+            lines = self._read(segment, room)
+            if lines:
+                parts.append(_Part(segment, lines))
+                room -= len(lines)
             if room <= 0:
                 break
         return parts
 
-    def _read(self, segment: Segment, room: int) -> tuple[bytes, int]:
-        """Lines from where it stopped, and how long the blocks are: as many as there is room for, and one more."""
+    def _read(self, segment: Segment, room: int) -> bytes:
+        """Whole lines from where it stopped, about as many bytes as there is room; at least one line, if there is."""
         try:
             with segment.path.open("rb") as file:
                 file.seek(self._offsets.get(segment.name, 0))
-                data = file.read(room)
-                while len(data) >= room and (more := file.read(blocks.missing(data))):
-                    data += more
+                lines = file.read(room)
+                end = lines.rfind(b"\n") + 1
+                if end == 0 and len(lines) == room:
+                    lines += file.readline()
+                    end = lines.rfind(b"\n") + 1
         except FileNotFoundError:
-            return b"", 0  # it was ended just now, and has another name
-        try:
-            return blocks.read(data)
-        except Unreadable:
-            if not segment.is_open:
-                self._set_aside(segment)
-            return b"", 0
-
-    def _set_aside(self, segment: Segment) -> None:
-        self.counts.torn += 1
-        place = segment.path.with_name(UNREADABLE + segment.name)
-        offset = self._offsets.pop(segment.name, 0)
-        log.error("%s is unreadable from byte %s on, and now lies in %s", segment.name, offset, place.name)
-        segment.path.rename(place)
+            return b""  # it was ended just now, and has another name
+        return lines[:end]
 
     def _send(self, parts: Sequence[_Part]) -> None:
         lines = b"".join(part.lines for part in parts)
         self._keep(parts[0].segment.kind, lines)
         for part in parts:
             name = part.segment.name
-            self._offsets[name] = self._offsets.get(name, 0) + part.length
+            self._offsets[name] = self._offsets.get(name, 0) + len(part.lines)
         if self.shadow is not None and parts[0].segment.kind != OUTCOMES:
-            self.shadow.arrived(lines, behind=sum(part.length for part in parts) >= PART_BYTES)
+            self.shadow.arrived(lines, behind=len(lines) >= PART_BYTES)
 
     def _keep(self, kind: str, lines: bytes) -> None:
         try:
@@ -148,14 +132,14 @@ class Shipper:
             file.write(line)
 
     def _remove_done(self, segments: Sequence[Segment]) -> None:
-        # whether it is open was seen before its blocks were read, so nothing can have come since
+        # whether it is open was seen before its lines were read, so nothing can have come since
         for segment in segments:
-            if segment.is_open or self._read(segment, 1)[1]:
+            if segment.is_open or self._read(segment, 1):
                 continue
             torn = _length(segment.path) - self._offsets.pop(segment.name, 0)
             if torn:
                 self.counts.torn += 1
-                log.warning("%s ends with a torn block of %s bytes", segment.name, torn)
+                log.warning("%s ends with a torn line of %s bytes", segment.name, torn)
             segment.path.unlink(missing_ok=True)
 
 

@@ -1,7 +1,7 @@
-"""The spool: a folder of segments, files of blocks that are written by one process and read by another.
+"""The spool: a folder of segments, files of lines that are written by one process and read by another.
 
 A segment's name says who writes it, its number and its kind: ``<writer>.<number>.<kind>``, with ``.open`` at its end
-while more may come. The writer is a worker of one run of the service, ``<run>-<pid>``.
+while more may come. The writer is a process of one run of the service, ``<run>-<pid>``.
 """
 
 import os
@@ -17,6 +17,8 @@ PREDICTIONS = "predictions"
 OUTCOMES = "outcomes"
 KINDS = (PREDICTIONS, OUTCOMES)
 OPEN = ".open"
+SEGMENT_BYTES = 4 * 1024 * 1024
+"""After which the next segment begins; longer ones would keep the disk's space longer than they have to."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +75,9 @@ class Segment:
 
 
 class SegmentWriter:
-    """Appends whole blocks to segments of one kind. For one thread at a time; blocks as long as the disk takes."""
+    """Appends whole lines to segments of one kind. For one thread at a time, which waits as long as the disk takes."""
 
-    def __init__(self, spool: Spool, kind: str, longest: int) -> None:
+    def __init__(self, spool: Spool, kind: str, longest: int = SEGMENT_BYTES) -> None:
         """``longest``: bytes after which the next segment begins."""
         self._spool = spool
         self._kind = kind
@@ -85,7 +87,7 @@ class SegmentWriter:
         self._path = Path()
         self._length = 0
 
-    def write(self, block: bytes, *, durably: bool = False) -> None:
+    def write(self, lines: bytes, *, durably: bool = False) -> None:
         """All of it or nothing.
 
         Args:
@@ -97,14 +99,14 @@ class SegmentWriter:
         handle = self._begun()
         try:
             written = 0
-            while written < len(block):
-                written += os.write(handle, memoryview(block)[written:])
+            while written < len(lines):
+                written += os.write(handle, memoryview(lines)[written:])
             if durably:
                 os.fsync(handle)
         except OSError:
             self._take_back(handle)
             raise
-        self._length += len(block)
+        self._length += len(lines)
         if self._length >= self._longest:
             self.end()
 
@@ -130,7 +132,7 @@ class SegmentWriter:
         try:
             os.ftruncate(handle, self._length)
         except OSError:
-            # the torn block stays, and what follows begins in another file
+            # the torn line stays, and what follows begins in another file
             self.end()
 
 
