@@ -3,7 +3,6 @@
 Two numbers tell how many bytes have been written and released since the beginning. Each has one process that changes it,
 and is changed only once what it tells is true; so neither side ever waits for the other. */
 #define PY_SSIZE_T_CLEAN
-#define _POSIX_C_SOURCE 199309L
 #include <Python.h>
 
 #include <stdint.h>
