@@ -1,7 +1,8 @@
 """Predictions in the warehouse are held against the training of the version that made them."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -175,3 +176,33 @@ def test_traffic_is_what_came_since_the_monitoring_before(pipeline: Pipeline, ch
     counts = {name: value for (kind, name, measure), (value, _) in values.items() if measure == "count"}
     assert (counts["requests"], counts["refused"], counts["rows"]) == (4, 1, 3)
     assert values["traffic", "refused", "share"][0] == pytest.approx(0.25)
+
+
+@contextmanager
+def replaying(pipeline: Pipeline) -> Iterator[None]:
+    """As if a replay ran."""
+    api = f"{pipeline.stack.url('prefect-server')}/api"
+
+    def call(path: str, body: object) -> dict[str, Any]:
+        answer = requests.post(f"{api}{path}", json=body, timeout=90)
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    (deployment,) = requests.post(
+        f"{api}/deployments/filter", json={"flows": {"name": {"any_": ["replay"]}}}, timeout=90
+    ).json()
+    run = call(f"/deployments/{deployment['id']}/create_flow_run", {"state": {"type": "RUNNING"}})
+    try:
+        yield
+    finally:
+        call(f"/flow_runs/{run['id']}/set_state", {"state": {"type": "COMPLETED"}, "force": True})
+
+
+def test_the_regular_look_leaves_a_replay_s_traffic_alone(pipeline: Pipeline, champion: str) -> None:
+    before = newest(pipeline)
+    with replaying(pipeline):
+        run = pipeline.run(MONITOR, {})
+    assert run["state"]["message"] == "a replay is under way, which monitors what it asks for"
+    assert newest(pipeline) == before
+    run = pipeline.run(MONITOR, {"announces": False})
+    assert "replay" not in run["state"]["message"]

@@ -12,6 +12,7 @@ from trainer.flows.failure import tell_of_failure
 from trainer.flows.forgetting import forget_runs
 from trainer.flows.outside import registry
 from trainer.flows.promote import VersionText
+from trainer.flows.replaying import is_replaying
 from trainer.flows.steps.announce import announce
 from trainer.flows.steps.monitoring import assess_version, count, log, publish, record
 from trainer.monitoring.monitoring import NoWindow, Window
@@ -37,6 +38,9 @@ def monitor(
 ) -> State[Any]:
     """Holds recorded predictions and outcomes against the version's training, and raises an alarm if they differ.
 
+    While a replay runs, which monitors its own weeks, the latest traffic is let be: its alarms would begin a training
+    on months that are older than what is played.
+
     Args:
         since: Begin of the window, in UTC unless it says otherwise; empty for window_days before its end.
         until: End of the window, likewise; empty for now.
@@ -50,6 +54,8 @@ def monitor(
     wanted = version or registry(MODEL_NAME).version_of(CHAMPION)
     if wanted is None:
         return Completed(message="no champion to monitor yet")
+    if announces and since is None and is_replaying():
+        return Completed(message="a replay is under way, which monitors what it asks for")
     window = _window(since, until, timedelta(days=window_days))
     counted, notes = count()
     assessment = assess_version(MODEL_NAME, wanted, window, counted, notes, terms, least_rows, seed)
