@@ -28,10 +28,12 @@ class Keeper:
 
     def __init__(self) -> None:
         self.away = False
+        self.rows = 0
 
     def take(self, kind: str, lines: bytes) -> int:
         if self.away:
             raise Away("no connection")
+        self.rows += lines.count(b"\n")
         return lines.count(b"\n")
 
 
@@ -95,6 +97,24 @@ def test_it_stops_giving_way_when_the_spool_fills_up(recorder: Recorder, schedul
     schedule(10, 11)
     recorder.step()
     assert recorder.pause == 0
+
+
+def test_it_ends_once_it_is_told_to_or_is_alone(recorder: Recorder, keeper: Keeper) -> None:
+    say(recorder)
+    recorder.run(lambda: True)
+    assert keeper.rows == 1
+    recorder.ending.set()
+    recorder.run(lambda: False)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_it_ends_if_the_collector_fails(recorder: Recorder) -> None:
+    class Broken(Collector):
+        def collect(self) -> None:
+            raise ValueError("the ring's memory is damaged")
+
+    recorder.collector = Broken([], recorder.shipper.spool)
+    recorder.run(lambda: False)
 
 
 def test_where_the_system_does_not_tell_it_goes_on(tmp_path: Path) -> None:

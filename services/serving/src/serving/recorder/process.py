@@ -88,11 +88,11 @@ class Recorder:
     _problem: str | None = None
 
     def run(self, is_alone: Callable[[], bool]) -> None:
-        """Until ``ending``, or until nobody is left who could say anything."""
+        """Until ``ending``, or until nobody is left who could say anything; or the collector fails, to begin anew."""
         collected = threading.Event()
         collecting = threading.Thread(target=self.collector.run, args=(collected,), daemon=True)
         collecting.start()
-        while not self.ending.wait(self.pause) and not is_alone():
+        while not self.ending.wait(self.pause) and collecting.is_alive() and not is_alone():
             self.step()
         collected.set()
         collecting.join(END_SECONDS)
