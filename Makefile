@@ -3,13 +3,14 @@
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
 #                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
 # For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=50000 (seconds of the past in one of today)
+# For train, replay, predict and history:  STACK=demo|compose, if both are up
 # For test and e2e:    PYTEST_ARGS, handed to pytest
 # For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 
 SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: demo demo-down up down train replay predict history test e2e bench lint help
-export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED
+export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
 
 BIN := .venv/bin
 # Installed from the lock; done again only when that or a manifest has changed.

@@ -190,7 +190,7 @@ def test_mlflow_reaches_the_service_with_its_webhook(trained: Any) -> None:
 
 
 def test_the_history_is_shown_as_a_table(trained: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    history.show(history.read(trained.url("serving")), Terminal())
+    history.show(history.read(trained.url("serving")), "compose", Terminal())
     lines = capsys.readouterr().out.splitlines()
     kinds = [kind for line in lines for kind in ("train", "promote", "rollback", "by hand") if f"  {kind}  " in line]
     assert kinds == ["by hand", "by hand", "rollback", "promote", "train", "train"]

@@ -41,7 +41,7 @@ class Pipeline:
         """The first true value."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            # Prefect on SQLite is away for seconds, and at times for a minute
+            # on a machine that trains, one answer may be late
             with suppress(WebError, requests.RequestException):
                 if found := look():
                     return found

@@ -1,5 +1,6 @@
 """A real Postgres of its own for a folder."""
 
+import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -63,6 +64,23 @@ def test_a_first_start_that_was_cut_short_is_made_again(folder: Path) -> None:
     second = postgres.start(folder)
     try:
         assert ask(second.url("mlflow"), "SELECT 1") == (1,)
+    finally:
+        second.stop()
+
+
+def test_a_folder_of_a_version_that_had_fewer_databases_gets_the_others(folder: Path) -> None:
+    first = postgres.start(folder)
+    with closing(psycopg2.connect(first.url(postgres.SUPERUSER))) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        cursor.execute("DROP DATABASE prefect")
+        cursor.execute("DROP ROLE prefect")
+    first.stop()
+    kept = {role: password for role, password in first.passwords.items() if role != "prefect"}
+    (folder / "passwords.json").write_text(json.dumps(kept))
+    second = postgres.start(folder)
+    try:
+        assert ask(second.url("prefect"), "SELECT current_user") == ("prefect",)
+        assert second.passwords.items() >= kept.items()
     finally:
         second.stop()
 

@@ -27,8 +27,8 @@ pytestmark = pytest.mark.timeout(900)
 LONG = {**QUICK, "max_rounds": 20_000, "early_stopping_rounds": 20_000, "learning_rate": 0.001}
 """A training that nobody waits for."""
 
-PATIENCE_SECONDS = 200
-"""After many events at once Prefect on SQLite may keep everybody waiting for a minute: see ``console.runs``."""
+PATIENCE_SECONDS = 100
+"""For what several programs have to do in turn."""
 
 
 class Worker:

@@ -1,20 +1,26 @@
 """What a person types and sees."""
 
 import io
+import os
 import re
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from console import dotenv
+from console import docker, dotenv
 from console.choices import BadChoice, Choices
 from console.history import show as show_history
 from console.terminal import Terminal
-from console.whereabouts import demo
+from console.up import PortsTaken, check_ports
+from console.whereabouts import PORTS, NoStack, TwoStacks, demo, find
 from cryptography.fernet import Fernet
 from embedded.ports import choose
-from embedded.state import State
+from embedded.processes import Process
+from embedded.state import Record, State
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -76,6 +82,7 @@ def test_a_url_is_handed_on_as_it_is() -> None:
     "variables",
     [
         {"SOURCE": "csv"},
+        {"STACK": "both"},
         {"DATA": "/no/such/folder"},
         {"MONTHS": "2021-13"},
         {"MONTHS": "2021"},
@@ -139,6 +146,65 @@ def test_a_demo_whose_processes_have_gone_is_not_one_that_is_up(tmp_path: Path) 
     assert demo(tmp_path) is None
 
 
+class _Healthy(BaseHTTPRequestHandler):
+    """Answers as Prefect does."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def two_ports() -> Iterator[list[int]]:
+    """At which something answers."""
+    servers = [ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) for _ in range(2)]
+    for server in servers:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield [server.server_address[1] for server in servers]
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_of_two_stacks_that_are_up_one_has_to_be_named(
+    two_ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_PORT", str(two_ports[1]))
+    assert find().kind == "compose"
+    (tmp_path / ".demo").mkdir()
+    records = {name: Record(Process(os.getpid(), 0.0), "") for name in ("prefect-server", "serving")}
+    State(ports={"prefect-server": two_ports[0], "mlflow": 1, "serving": 1}, records=records).write(tmp_path / ".demo")
+    with pytest.raises(TwoStacks):
+        find()
+    assert [find(kind).kind for kind in ("demo", "compose")] == ["demo", "compose"]
+    # a demo with the usual ports is one stack
+    monkeypatch.setenv("PREFECT_PORT", str(two_ports[0]))
+    assert find().kind == "demo"
+    monkeypatch.setenv("PREFECT_PORT", str(choose()))
+    with pytest.raises(NoStack):
+        find("compose")
+
+
+def test_ports_that_are_taken_are_named_with_their_variables_before_anything_is_built(
+    two_ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(docker, "containers", list)
+    for name in PORTS:
+        monkeypatch.setenv(name, str(choose()))
+    check_ports()
+    monkeypatch.setenv("MLFLOW_PORT", str(two_ports[0]))
+    with pytest.raises(PortsTaken, match=rf"taken: port {two_ports[0]} \(MLFLOW_PORT\); stop what listens"):
+        check_ports()
+    own = docker.Container("mlflow", "running", "healthy", 0)
+    monkeypatch.setattr(docker, "containers", lambda: [own])
+    check_ports()
+
+
 def test_the_history_is_a_table_that_says_why() -> None:
     rollouts = [
         {
@@ -169,10 +235,10 @@ def test_the_history_is_a_table_that_says_why() -> None:
         },
     ]
     stream = io.StringIO()
-    show_history(rollouts, Terminal(stream))
+    show_history(rollouts, "demo", Terminal(stream))
     _, heading, head, newest, oldest = stream.getvalue().splitlines()
 
-    assert heading == "Rollouts, the newest first"
+    assert heading == "Rollouts of the demo stack, the newest first"
     assert head.split() == ["begun", "kind", "version", "outcome", "seconds", "by", "why"]
     assert re.search(r"promote +7 -> 8 +failed +2\.0 +flow run promote/otter +stage: damaged; asked for$", newest)
     assert re.search(r"by hand +none -> 7 +under way +a{57}\.\.\. +first$", oldest)
@@ -181,7 +247,7 @@ def test_the_history_is_a_table_that_says_why() -> None:
 
 def test_a_stack_without_rollouts_says_so() -> None:
     stream = io.StringIO()
-    show_history([], Terminal(stream))
+    show_history([], "demo", Terminal(stream))
     assert "none yet" in stream.getvalue()
 
 

@@ -10,7 +10,7 @@ from embedded.services import BY_NAME, SERVICES, STOP_ORDER
 from embedded.wiring import Wiring
 
 PORTS = {"postgres": 1001, "prefect-server": 1002, "mlflow": 1003, "serving": 1004, "prefect-worker": 1005}
-PASSWORDS = {"postgres": "p", "mlflow": "m", "warehouse": "w", "serving": "s"}
+PASSWORDS = {"postgres": "p", "prefect": "f", "mlflow": "m", "warehouse": "w", "serving": "s"}
 PROGRAMS = [service.name for service in SERVICES if service.name != "postgres"]
 
 

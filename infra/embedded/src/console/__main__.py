@@ -13,9 +13,9 @@ from console.history import show as show_history
 from console.prediction import ask, show
 from console.runs import REPLAY, TRAINING, Runs
 from console.terminal import Terminal
-from console.up import NoModel, up
+from console.up import NoModel, PortsTaken, up
 from console.web import WebError
-from console.whereabouts import NoStack, Whereabouts, find
+from console.whereabouts import NoStack, TwoStacks, Whereabouts, find
 
 GIVEN = "/var/lib/trainer/given"
 """Where files of this machine are copied to in the compose stack: the worker can't see this machine's folders."""
@@ -36,7 +36,7 @@ def _run(
 ) -> None:
     choices = Choices.read(os.environ)
     parameters(choices, None)  # a choice that can't be is said before anything is copied
-    place = find()
+    place = find(choices.stack)
     location = _hand_over(choices, place)
     runs = Runs(place.prefect_api)
     run = runs.start(deployment, parameters(choices, location))
@@ -47,13 +47,14 @@ def _run(
 
 def predict(terminal: Terminal) -> None:
     """Shows a prediction of the stack that is up."""
-    place = find()
+    place = find(Choices.read(os.environ).stack)
     show(ask(place.serving), place.serving, terminal)
 
 
 def history(terminal: Terminal) -> None:
     """Shows what was served when, why and by whose decision."""
-    show_history(read_history(find().serving), terminal)
+    place = find(Choices.read(os.environ).stack)
+    show_history(read_history(place.serving), place.kind, terminal)
 
 
 def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
@@ -80,11 +81,11 @@ def main() -> int:
         return 2
     try:
         COMMANDS[sys.argv[1]](terminal)
-    except (BadChoice, DockerFailed, NoModel, NoStack, RunFailed, WebError) as error:
+    except (BadChoice, DockerFailed, NoModel, NoStack, PortsTaken, RunFailed, TwoStacks, WebError) as error:
         terminal.failed(sys.argv[1], str(error))
         return 1
     except KeyboardInterrupt:
-        terminal.text("\nno longer watching; what was started goes on")
+        terminal.text("\nno longer watching; what was started goes on: cancel it in Prefect, at the address above")
         return 130
     return 0
 

@@ -1,4 +1,4 @@
-"""What a person chose for a training or a replay: make's variables SOURCE, DATA, MONTHS, HOLDOUT, TRIALS, SPEED."""
+"""What a person chose, by make's variables SOURCE, DATA, MONTHS, HOLDOUT, TRIALS, SPEED and STACK."""
 
 import re
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 SOURCES = ("synthetic", "tlc")
+STACKS = ("demo", "compose")
 MONTH = r"\d{4}-(0[1-9]|1[0-2])"
 MONTHS = re.compile(rf"{MONTH}(\.\.{MONTH})?")
 
@@ -31,6 +32,8 @@ class Choices:
     """How many parameters a search tries before the training."""
     speed: str = ""
     """Of a replay: seconds of the past in one of today."""
+    stack: str = ""
+    """Which one, if both are up."""
 
     @classmethod
     def read(cls, variables: Mapping[str, str]) -> Self:
@@ -47,6 +50,7 @@ class Choices:
             holdout=variables.get("HOLDOUT", "").strip(),
             trials=variables.get("TRIALS", "").strip(),
             speed=variables.get("SPEED", "").strip(),
+            stack=variables.get("STACK", "").strip(),
         )
         chosen._check()
         return chosen
@@ -54,6 +58,8 @@ class Choices:
     def _check(self) -> None:
         if self.source and self.source not in SOURCES:
             raise BadChoice("SOURCE", self.source, " or ".join(SOURCES))
+        if self.stack and self.stack not in STACKS:
+            raise BadChoice("STACK", self.stack, " or ".join(STACKS))
         if self.data and self.folder and not self.folder.is_dir():
             raise BadChoice("DATA", self.data, "a URL or an existing folder")
         if self.months and not MONTHS.fullmatch(self.months):

@@ -61,6 +61,8 @@ def _show(tasks: list[Json], shown: set[str], terminal: Terminal) -> None:
 
 def _under_way(run: Json, tasks: list[Json]) -> list[str]:
     running = [_name(task) for task in tasks if task["state_type"] == "RUNNING"]
+    if run["state_name"] == "AwaitingConcurrencySlot":
+        return [f"{run['name']} (until another run of its kind has ended; Prefect's UI has it)"]
     return running or [f"{run['name']} ({run['state_name'].lower()})"]
 
 

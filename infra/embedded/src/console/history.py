@@ -24,8 +24,8 @@ def read(serving: str) -> list[Rollout]:
     return found
 
 
-def show(rollouts: Sequence[Rollout], terminal: Terminal) -> None:
-    terminal.heading("Rollouts, the newest first")
+def show(rollouts: Sequence[Rollout], stack: str, terminal: Terminal) -> None:
+    terminal.heading(f"Rollouts of the {stack} stack, the newest first")
     if not rollouts:
         terminal.text("  none yet")
         return

@@ -1,33 +1,19 @@
 """Flow runs, through Prefect's REST API."""
 
-import time
-from collections.abc import Callable, Iterable, Mapping
-from http import HTTPStatus
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from console.web import Refused, call
+from console.web import call
 
 TRAINING = "train/trip-duration"
 REPLAY = "replay/trip-duration"
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
-BUSY_SECONDS = 90
-"""Prefect on SQLite keeps everybody waiting for a minute when two of its writers wait for each other."""
+BUSY_SECONDS = 30
+"""That Prefect may take, on a machine that trains."""
 
 Json = dict[str, Any]
-
-
-def _when_not_busy(request: Callable[[], Any]) -> Any:
-    """Prefect on SQLite answers 503 while another writer holds the database: that passes."""
-    deadline = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            return request()
-        except Refused as error:
-            if error.status != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
-                raise
-        time.sleep(0.5)
 
 
 class Runs:
@@ -55,7 +41,7 @@ class Runs:
             "state": {"type": "SCHEDULED", "name": "Scheduled"},
             "idempotency_key": str(uuid4()),
         }
-        run: Json = _when_not_busy(lambda: self._call(f"/deployments/{found['id']}/create_flow_run", body))
+        run: Json = self._call(f"/deployments/{found['id']}/create_flow_run", body)
         return str(run["id"])
 
     def newest(self, deployment: str) -> str | None:

