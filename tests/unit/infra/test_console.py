@@ -184,6 +184,8 @@ def test_of_two_stacks_that_are_up_one_has_to_be_named(
     # a demo with the usual ports is one stack
     monkeypatch.setenv("PREFECT_PORT", str(two_ports[0]))
     assert find().kind == "demo"
+    with pytest.raises(NoStack):
+        find("compose")
     monkeypatch.setenv("PREFECT_PORT", str(choose()))
     with pytest.raises(NoStack):
         find("compose")

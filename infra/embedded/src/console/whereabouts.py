@@ -90,10 +90,9 @@ def find(kind: str = "") -> Whereabouts:
         NoStack: none, or not that one.
         TwoStacks: both.
     """
-    known = [place for place in (demo(), compose()) if place and kind in ("", place.kind)]
-    # a demo that has the usual ports would be found at both addresses
-    distinct = {place.prefect: place for place in reversed(known)}.values()
-    up = [place for place in distinct if answers(f"{place.prefect_api}/health")]
+    # a demo that has the usual ports isn't the compose stack too
+    distinct = {place.prefect: place for place in (compose(), demo()) if place}.values()
+    up = [place for place in distinct if kind in ("", place.kind) and answers(f"{place.prefect_api}/health")]
     if not up:
         raise NoStack
     if len(up) > 1:
