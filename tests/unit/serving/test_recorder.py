@@ -134,3 +134,13 @@ def test_it_tries_a_warehouse_that_is_away_again_and_again_and_says_so(recorder:
     keeper.away = False
     recorder.step()
     assert (recorder.pause, recorder.status.read().problem) == (0, None)
+
+
+def test_it_tells_of_the_collector_s_trouble_as_well(recorder: Recorder, keeper: Keeper) -> None:
+    recorder.collector.problem = "the spool: full"
+    recorder.step()
+    assert recorder.status.read().problem == "the spool: full"
+    say(recorder)
+    keeper.away = True
+    recorder.step()
+    assert recorder.status.read().problem == "the warehouse: no connection; the spool: full"

@@ -1,14 +1,11 @@
 """From the workers' shared memory to the spool, ten times a second, whatever the warehouse does meanwhile."""
 
-import logging
 import threading
 from collections.abc import Sequence
 
 from linering import Ring
 
 from serving.recorder.spool import PREDICTIONS, SegmentWriter, Spool
-
-log = logging.getLogger(__name__)
 
 RING_BYTES = 8 * 1024 * 1024
 """Of a worker: at full load some 25,000 answers, those of a second."""
@@ -40,16 +37,11 @@ class Collector:
                     # a process that is killed here leaves them twice: the warehouse keeps one
                     ring.release(len(said))
         except OSError as error:
-            self._say(f"the spool: {error}")
+            self.problem = f"the spool: {error}"
         else:
-            self._say(None)
+            self.problem = None
 
     def finish(self) -> None:
         """Collects what there is; nothing more comes."""
         self.collect()
         self._writer.end()
-
-    def _say(self, problem: str | None) -> None:
-        if problem != self.problem:
-            log.log(logging.INFO if problem is None else logging.ERROR, "collecting: %s", problem or "goes on")
-        self.problem = problem

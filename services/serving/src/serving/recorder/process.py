@@ -100,17 +100,17 @@ class Recorder:
 
     def step(self) -> None:
         """Ships once."""
+        problem = None
         try:
             self.pause = self._pause_after() if self.shipper.ship() else IDLE_SECONDS
         except Away as error:
             self.pause = min(max(2 * self.pause, FIRST_RETRY_SECONDS), LONGEST_RETRY_SECONDS)
-            self._say(f"the warehouse: {error}")
+            problem = f"the warehouse: {error}"
             self.shipper.make_durable()
         except OSError as error:
             self.pause = LONGEST_RETRY_SECONDS
-            self._say(f"the spool: {error}")
-        else:
-            self._say(self.collector.problem)
+            problem = f"the spool: {error}"
+        self._say("; ".join(filter(None, (problem, self.collector.problem))) or None)
         self.metrics.settle(self.shipper)
 
     def _pause_after(self) -> float:
