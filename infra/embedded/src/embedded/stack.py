@@ -19,7 +19,7 @@ from embedded.report import NullReport, Report
 from embedded.root import ROOT
 from embedded.services import BY_NAME, SERVICES, STOP_ORDER, Service
 from embedded.state import Record, State
-from embedded.wiring import Program, Wiring, port_variable
+from embedded.wiring import VOLUMES, Program, Wiring, port_variable
 
 PATIENCE = 180.0
 """Seconds that a service may take to be ready."""
@@ -74,6 +74,8 @@ class Stack:
             StackError: one of them didn't come up; what this call started has been stopped again.
         """
         services = _with_needs(BY_NAME if names is None else names)
+        for volume in VOLUMES:
+            (self.folder / volume).mkdir(exist_ok=True)
         self._choose_ports()
         before = {name for name in BY_NAME if self.state.running(name)}
         try:

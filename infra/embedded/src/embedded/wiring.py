@@ -17,6 +17,9 @@ from embedded.services import BY_NAME
 OWN_PREFIXES = ("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "POSTGRES_", "PG", "PYTHONPATH")
 """Variables of the caller's shell that reach a service only by way of docker-compose.yml."""
 
+VOLUMES = ("trainer", "prefect", "mlflow", "serving")
+"""Folders that stand for the compose file's volumes, which are there before a service is."""
+
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 
 
@@ -73,7 +76,7 @@ class Wiring:
             if BY_NAME[name].port
         }
         places["0.0.0.0"] = LOOPBACK  # noqa: S104  (replaced, not listened on)
-        places |= {f"/var/lib/{name}": str(self._folder / name) for name in ("trainer", "prefect", "mlflow", "serving")}
+        places |= {f"/var/lib/{name}": str(self._folder / name) for name in VOLUMES}
         places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108  (the container's own /tmp)
         return places
 

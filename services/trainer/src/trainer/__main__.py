@@ -1,7 +1,12 @@
-"""``python -m trainer deploy``: the warehouse's schema, work pool, deployments, automations, the first training."""
+"""The trainer's programs.
+
+``python -m trainer deploy``: the warehouse's schema, work pool, deployments, automations, the first training.
+``python -m trainer worker``: the worker that runs flows.
+"""
 
 import argparse
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 
 from prefect.client.orchestration import get_client
@@ -14,6 +19,7 @@ from trainer.deployment.notification import save_webhook
 from trainer.flows.outside import notification_block, registry, settings
 from trainer.registry.champion import CHAMPION
 from trainer.usecases.trips.fields import MODEL_NAME
+from trainer.worker.start import run_worker
 
 log = logging.getLogger("trainer.deploy")
 
@@ -21,10 +27,11 @@ log = logging.getLogger("trainer.deploy")
 def main() -> None:
     """Runs the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="trainer", description=__doc__)
-    parser.add_argument("command", choices=["deploy"])
-    parser.parse_args()
+    commands: dict[str, Callable[[], None]] = {"deploy": run_deploy, "worker": run_worker}
+    parser.add_argument("command", choices=commands)
+    chosen = parser.parse_args().command
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    run_deploy()
+    commands[chosen]()
 
 
 def run_deploy() -> None:

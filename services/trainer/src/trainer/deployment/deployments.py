@@ -1,21 +1,32 @@
 """The work pool, and the deployments with their schedules."""
 
+import shlex
+import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.responses import DeploymentResponse
 from prefect.exceptions import ObjectNotFound
-from prefect.flows import Flow
+from prefect.flows import load_flow_from_entrypoint
 from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
 
-import trainer
+from trainer.worker import launcher
 
 WORK_POOL = "training"
-SOURCE = Path(trainer.__file__).parent.parent
-"""Where the worker finds the flows' code: the package as it is installed."""
+
+JOB = {
+    "job_configuration": {
+        # by its path and without site-packages, it starts in milliseconds
+        "command": shlex.join([sys.executable, "-I", "-S", launcher.__file__]),
+        "stream_output": True,
+    },
+    # none: whoever may start a run says what it computes, not which command or environment the worker runs it with
+    "variables": {"type": "object", "properties": {}},
+}
+"""What the worker does for each flow run."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +36,7 @@ class Deployment:
     flow: str
     name: str
     entrypoint: str
-    """File and function, from ``SOURCE``."""
+    """Module and function."""
     description: str
     cron: str | None = None
     """In UTC; None for one that only people start."""
@@ -36,19 +47,23 @@ class Deployment:
     def full_name(self) -> str:
         return f"{self.flow}/{self.name}"
 
+    @property
+    def module(self) -> str:
+        return self.entrypoint.rpartition(".")[0]
+
 
 DEPLOYMENTS = (
     Deployment(
         "ingest",
         "trips",
-        "trainer/flows/ingest.py:ingest",
+        "trainer.flows.ingest.ingest",
         "Loads the newest months of trips into the warehouse; months that it has are skipped.",
         cron="0 3 * * *",
     ),
     Deployment(
         "train",
         "trip-duration",
-        "trainer/flows/train.py:train",
+        "trainer.flows.train.train",
         "Trains on the newest months, registers the model, and has the service take it if the gate lets it pass.",
         cron="0 4 * * *",
     ),
@@ -56,14 +71,14 @@ DEPLOYMENTS = (
     Deployment(
         "promote",
         "trip-duration",
-        "trainer/flows/promote.py:promote",
+        "trainer.flows.promote.promote",
         "Makes a registered version champion if the gate lets it pass; a dry run only shows what the gate says.",
         concurrency=None,
     ),
     Deployment(
         "rollback",
         "trip-duration",
-        "trainer/flows/rollback.py:rollback",
+        "trainer.flows.rollback.rollback",
         "Has every replica serve the version before, or a named one, again.",
         concurrency=None,
     ),
@@ -71,28 +86,28 @@ DEPLOYMENTS = (
     Deployment(
         "respond",
         "trip-duration",
-        "trainer/flows/respond.py:respond",
+        "trainer.flows.respond.respond",
         "After an alarm: has a training begin on the newest months, within the cool-down and the daily limit.",
         concurrency=None,
     ),
     Deployment(
         "outcomes",
         "trips",
-        "trainer/flows/outcomes.py:outcomes",
+        "trainer.flows.outcomes.outcomes",
         "Finds the trips that predictions were about in the months that are loaded: what really came of them.",
         cron="30 3 * * *",
     ),
     Deployment(
         "retain",
         "predictions",
-        "trainer/flows/retain.py:retain",
+        "trainer.flows.retain.retain",
         "Drops predictions, and their outcomes, that are older than they are to be kept.",
         cron="30 2 * * *",
     ),
     Deployment(
         "reconcile",
         "trip-duration",
-        "trainer/flows/reconcile.py:reconcile",
+        "trainer.flows.reconcile.reconcile",
         "Brings what is written down to what holds: rollouts whose driver died, an alias that was moved by hand, "
         "trainings that crashed, which are started again once.",
         cron="*/5 * * * *",
@@ -102,7 +117,7 @@ DEPLOYMENTS = (
     Deployment(
         "monitor",
         "trip-duration",
-        "trainer/flows/monitor.py:monitor",
+        "trainer.flows.monitor.monitor",
         "Holds what was asked and answered lately against what the champion was trained on and promised.",
         # a second run waits rather than be cancelled: a person may have asked for it, about another window
         cron="30 * * * *",
@@ -110,33 +125,35 @@ DEPLOYMENTS = (
     Deployment(
         "replay",
         "trip-duration",
-        "trainer/flows/replay.py:replay",
+        "trainer.flows.replay.replay",
         "Has months of the past happen again in minutes: their trips are asked for, monitored, and learnt from.",
     ),
 )
 
 
 def create_work_pool(prefect: SyncPrefectClient) -> None:
-    """A pool whose worker runs each flow as a process of its own."""
+    """A pool whose worker runs each flow as a process of its own, made or brought up to date."""
     try:
-        prefect.read_work_pool(WORK_POOL)
+        found = prefect.read_work_pool(WORK_POOL)
     except ObjectNotFound:
-        prefect.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process"))
+        prefect.create_work_pool(WorkPoolCreate(name=WORK_POOL, type="process", base_job_template=JOB))
+        return
+    if found.base_job_template != JOB:
+        prefect.update_work_pool(WORK_POOL, WorkPoolUpdate(base_job_template=JOB))
 
 
 def deploy(deployment: Deployment, prefect: SyncPrefectClient) -> None:
     """Creates a deployment or brings it up to date; schedules that a person paused or changed stay so."""
     before = _read(deployment, prefect)
-    flow = Flow.from_source(source=SOURCE, entrypoint=deployment.entrypoint)
-    flow.deploy(  # type: ignore[union-attr]
+    wanted = load_flow_from_entrypoint(deployment.entrypoint).to_deployment(
         deployment.name,
-        work_pool_name=WORK_POOL,
         schedules=[Cron(deployment.cron, slug="regular")] if deployment.cron and before is None else None,
         concurrency_limit=deployment.concurrency,
         description=deployment.description,
-        print_next_steps=False,
-        ignore_warnings=True,
+        # the package as it is installed: neither copied nor executed a second time
+        entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    wanted.apply(work_pool_name=WORK_POOL)  # type: ignore[union-attr]
     if before is not None:
         _keep_paused(before, prefect)
 
