@@ -1,20 +1,29 @@
 """A running stack as its users reach it: Prefect, MLflow, the warehouse and the model service."""
 
-import subprocess
-import sys
+import os
 import time
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, suppress
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
+import pyarrow as pa
 import pytest
 import requests
 from console.runs import ENDED, TRAINING, Runs
 from console.web import WebError
 from embedded.stack import Stack
 from mlflow import MlflowClient
+from prefect.context import refresh_global_settings_context
+from trainer.__main__ import run_deploy
+from trainer.data import warehouse
+from trainer.data.months import Month
+from trainer.data.source import SourceName
 from trainer.data.warehouse import Connection, connect
+from trainer.flows.outside import settings
+from trainer.usecases.trips.clean import clean
 
 QUICK = {"max_rounds": 60, "max_depth": 6, "learning_rate": 0.2}
 MODEL = "trip-duration"
@@ -61,13 +70,24 @@ class Pipeline:
 
     def deploy(self, **changes: str) -> None:
         """What the job ``deploy`` runs at each start of the stack, with other settings."""
-        subprocess.run(
-            [sys.executable, "-m", "trainer", "deploy"],
-            env={**self.stack.environment("deploy"), **changes},
-            check=True,
-            timeout=120,
-            capture_output=True,
-        )
+        with self.settings(**changes):
+            run_deploy()
+
+    @contextmanager
+    def settings(self, **changes: str) -> Iterator[None]:
+        """Flows that the test calls run here, with the settings of the stack's worker and these in place of its own.
+
+        As true as a run by the worker, and without its process; for settings that the worker doesn't have.
+        """
+        environment = {**self.stack.environment("prefect-worker"), **changes}
+        with warnings.catch_warnings():
+            warnings.simplefilter("default")  # of flows and what they call, as in the worker
+            try:
+                with mock.patch.dict(os.environ, environment, clear=True):
+                    _read_settings_again()
+                    yield
+            finally:
+                _read_settings_again()
 
     def train(self, **parameters: object) -> dict[str, Any]:
         """A training that must complete; generated months and few trees unless told otherwise."""
@@ -108,3 +128,14 @@ class Pipeline:
             cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608  (the tests' own table names)
             (rows,) = cursor.fetchone() or (0,)
             return int(rows)
+
+
+def _read_settings_again() -> None:
+    settings.cache_clear()
+    refresh_global_settings_context()
+
+
+def held_out(pipeline: Pipeline, month: str, source: SourceName) -> pa.Table:
+    """Clean trips of a month that is in the warehouse."""
+    with pipeline.warehouse() as connection:
+        return clean(warehouse.extract(connection, source, "green", [Month.parse(month)]))[0]

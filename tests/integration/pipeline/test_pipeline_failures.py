@@ -1,9 +1,5 @@
 """What goes wrong is said, and changes nothing."""
 
-import json
-import subprocess
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -12,17 +8,9 @@ import requests
 from console.runs import TRAINING
 from pipelines import MODEL, QUICK, Pipeline
 from trainer.data.months import Month
+from trainer.flows.train import train
+from trainer.modelling.parameters import Boosting
 from trainer.usecases.trips.synthetic import generate
-
-
-def train_in_process(
-    environment: Mapping[str, str], parameters: Mapping[str, object]
-) -> "subprocess.CompletedProcess[str]":
-    """A training outside the worker, for an environment that the worker doesn't have."""
-    program = f"import json\nfrom trainer.flows.train import train\ntrain(**json.loads({json.dumps(parameters)!r}))"
-    return subprocess.run(
-        [sys.executable, "-c", program], env=dict(environment), text=True, capture_output=True, timeout=240, check=False
-    )
 
 
 @pytest.fixture
@@ -84,11 +72,11 @@ def test_a_holdout_before_its_training_months_fails_with_that_reason(pipeline: P
 def test_a_version_that_the_service_refuses_loses_the_alias_again(pipeline: Pipeline, champion: str) -> None:
     before = pipeline.served()
     # the service takes another token than the trainer has
-    environment = {**pipeline.stack.environment("prefect-worker"), "SERVING_RELOAD_TOKEN": "another"}
-    run = train_in_process(environment, {"months": "2021-01", "boosting": {**QUICK, "max_rounds": 900}})
+    with pipeline.settings(SERVING_RELOAD_TOKEN="another"):
+        state = train(months="2021-01", boosting=Boosting(**QUICK | {"max_rounds": 900}), return_state=True)
 
-    assert run.returncode != 0
-    assert "token" in run.stderr
+    assert state.is_failed()
+    assert "token" in str(state.message)
     assert pipeline.alias("champion") == before
     assert pipeline.served() == before
     candidate = max(pipeline.mlflow.search_model_versions(f"name = '{MODEL}'"), key=lambda found: int(found.version))

@@ -1,7 +1,5 @@
 """What operators and people who are told of results rely on."""
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -11,6 +9,8 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending
 from trainer.deployment.first_training import start_first_training
+from trainer.flows.train import train
+from trainer.modelling.parameters import Boosting
 from webhooks import Messages
 
 
@@ -74,13 +74,9 @@ def test_results_and_failures_are_sent_to_the_configured_webhook(
 ) -> None:
     url, received = webhook
     pipeline.deploy(TRAINER_NOTIFY_WEBHOOK_URL=url)
-    environment = {**pipeline.stack.environment("prefect-worker"), "TRAINER_NOTIFY_WEBHOOK_URL": url}
-    program = (
-        "from trainer.flows.train import train\n"
-        "train(months='2021-01', boosting={'max_rounds': 2})\n"
-        "train(months='2021-02', holdout='2021-01')\n"
-    )
-    subprocess.run([sys.executable, "-c", program], env=environment, check=False, timeout=240, capture_output=True)
+    with pipeline.settings(TRAINER_NOTIFY_WEBHOOK_URL=url):
+        train(months="2021-01", boosting=Boosting(max_rounds=2))
+        train(months="2021-02", holdout="2021-01", return_state=True)
     finished, failed = received.get(timeout=10), received.get(timeout=10)
 
     assert finished["title"].startswith(f"{MODEL} version ")
@@ -90,12 +86,11 @@ def test_results_and_failures_are_sent_to_the_configured_webhook(
     assert "must come after the last training month" in failed["text"]
 
 
-def test_a_message_that_cannot_be_sent_does_not_fail_the_training(pipeline: Pipeline, champion: str) -> None:
-    environment = {**pipeline.stack.environment("prefect-worker"), "TRAINER_NOTIFY_BLOCK": "custom-webhook/nowhere"}
-    program = "from trainer.flows.train import train\ntrain(months='2021-01', boosting={'max_rounds': 2})"
-    ended = subprocess.run(
-        [sys.executable, "-c", program], env=environment, check=False, timeout=240, capture_output=True, text=True
-    )
+def test_a_message_that_cannot_be_sent_does_not_fail_the_training(
+    pipeline: Pipeline, champion: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pipeline.settings(TRAINER_NOTIFY_BLOCK="custom-webhook/nowhere"):
+        state = train(months="2021-01", boosting=Boosting(max_rounds=2), return_state=True)
 
-    assert ended.returncode == 0
-    assert "Unable to find block document named nowhere" in ended.stderr + ended.stdout
+    assert state.is_completed()
+    assert "Unable to find block document named nowhere" in caplog.text

@@ -1,8 +1,6 @@
 """Promote, dry run, refusal, rollback and an alias moved by hand, as a person does them in the two UIs."""
 
 import re
-import subprocess
-import sys
 import time
 from typing import Any
 
@@ -10,6 +8,7 @@ import pytest
 import requests
 from mlflow.entities.webhook import Webhook
 from pipelines import MODEL, Pipeline
+from trainer.flows.reconcile import reconcile
 from trainer.registry.champion import CHALLENGER, CHAMPION
 from trainer.rollout.change import Rollout
 from trainer.rollout.ledger import PostgresLedger
@@ -202,21 +201,10 @@ def told(pipeline: Pipeline) -> float:
 
 def reconciled_with(pipeline: Pipeline, **changes: str) -> str:
     """What a run with other settings says, which must complete."""
-    program = (
-        "from trainer.flows.reconcile import reconcile\n"
-        "state = reconcile(return_state=True)\n"
-        "assert state.is_completed(), state\n"
-        "print(state.message)\n"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program],
-        env={**pipeline.stack.environment("prefect-worker"), **changes},
-        check=True,
-        timeout=120,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    return ended.stdout.strip().splitlines()[-1]
+    with pipeline.settings(**changes):
+        state = reconcile(return_state=True)
+    assert state.is_completed(), state
+    return str(state.message)
 
 
 def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: Pipeline) -> None:
@@ -232,13 +220,7 @@ def test_a_deployment_without_a_schedule_stays_as_an_operator_left_it(pipeline: 
     api = f"{pipeline.stack.url('prefect-server')}/api/deployments"
     before = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
     requests.patch(f"{api}/{before['id']}", json={"paused": True}, timeout=10).raise_for_status()
-    subprocess.run(
-        [sys.executable, "-m", "trainer", "deploy"],
-        env=dict(pipeline.stack.environment("deploy")),
-        check=True,
-        timeout=120,
-        capture_output=True,
-    )
+    pipeline.deploy()
     after = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
     requests.patch(f"{api}/{before['id']}", json={"paused": False}, timeout=10).raise_for_status()
 

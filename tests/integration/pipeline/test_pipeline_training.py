@@ -7,17 +7,12 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pyarrow as pa
 import pytest
 import requests
 from contract import Contract
 from contract.golden import requests_of
-from pipelines import MODEL, Pipeline
-from trainer.data import warehouse
-from trainer.data.months import Month
-from trainer.data.source import SourceName
+from pipelines import MODEL, Pipeline, held_out
 from trainer.gate.verdict import Verdict
-from trainer.usecases.trips.clean import clean
 
 STEPS = [
     "checkpoint training",
@@ -30,12 +25,6 @@ STEPS = [
     "register",
     "gate",
 ]
-
-
-def held_out(pipeline: Pipeline, month: str, source: SourceName) -> pa.Table:
-    """Clean trips of a month that is in the warehouse."""
-    with pipeline.warehouse() as connection:
-        return clean(warehouse.extract(connection, source, "green", [Month.parse(month)]))[0]
 
 
 def test_a_first_training_is_ingested_registered_promoted_and_served(pipeline: Pipeline, first_training: Any) -> None:

@@ -9,6 +9,9 @@ class Service:
 
     name: str
     needs: tuple[str, ...] = ()
+    """Started with it."""
+    after: tuple[str, ...] = ()
+    """Ready before it is started; what else it needs, it waits for by itself."""
     port: int = 0
     """Preferred, and inside the compose stack; 0 for any free one."""
     ready: str | None = None
@@ -21,11 +24,11 @@ class Service:
 
 SERVICES = (
     Service("postgres", port=5432),
-    Service("prefect-server", needs=("postgres",), port=4200, ready="/api/ready"),
-    Service("mlflow", needs=("postgres",), port=5000, ready="/health"),
-    Service("deploy", needs=("prefect-server",), job=True),
+    Service("prefect-server", needs=("postgres",), after=("postgres",), port=4200, ready="/api/ready"),
+    Service("mlflow", needs=("postgres",), after=("postgres",), port=5000, ready="/health"),
+    Service("deploy", needs=("prefect-server",), after=("postgres",), job=True),
     Service("serving", port=8000, ready="/health/live"),
-    Service("prefect-worker", needs=("deploy",), ready="/health"),
+    Service("prefect-worker", needs=("deploy",), after=("postgres",), ready="/health"),
 )
 """In the order in which they are started, as far as what they need allows."""
 

@@ -100,7 +100,7 @@ class Stack:
         reused: set[str] = set()
         while len(ready) < len(services):
             for service in services:
-                if service.name not in launched and ready.issuperset(service.needs):
+                if service.name not in launched and ready.issuperset(service.after):
                     launched[service.name] = time.monotonic()
                     if not self._launch(service):
                         reused.add(service.name)

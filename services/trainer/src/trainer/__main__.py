@@ -16,6 +16,7 @@ from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
 from trainer.deployment.first_training import start_first_training
 from trainer.deployment.migrations import migrate
 from trainer.deployment.notification import save_webhook
+from trainer.deployment.readiness import wait_for_prefect
 from trainer.flows.outside import notification_block, registry, settings
 from trainer.registry.champion import CHAMPION
 from trainer.usecases.trips.fields import MODEL_NAME
@@ -39,6 +40,7 @@ def run_deploy() -> None:
     chosen = settings()
     migrate(chosen.migrations)
     log.info("warehouse: schema is up to date")
+    wait_for_prefect()
     with get_client(sync_client=True) as prefect:
         create_work_pool(prefect)
         for deployment in DEPLOYMENTS:

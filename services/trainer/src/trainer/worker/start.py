@@ -20,8 +20,10 @@ from types import FrameType
 from typing import NoReturn
 
 import numpy as np
+from prefect.client.orchestration import get_client
 
 from trainer.deployment.deployments import DEPLOYMENTS, WORK_POOL
+from trainer.deployment.readiness import wait_for_prefect, wait_for_work_pool
 from trainer.worker.fork_server import ForkServer, Request
 from trainer.worker.launcher import ADDRESS, end_as
 
@@ -69,6 +71,10 @@ def _import_all(modules: Iterable[str]) -> None:
 def _run_prefect_worker() -> NoReturn:
     from prefect.cli import app
 
+    wait_for_prefect()
+    with get_client(sync_client=True) as prefect:
+        # made by the job deploy; the worker would make another, which runs commands of people's choice
+        wait_for_work_pool(WORK_POOL, prefect)
     arguments = ["worker", "start", "--pool", WORK_POOL, "--type", "process", "--with-healthcheck"]
     sys.argv = ["prefect", *arguments, "--install-policy", "never"]
     app()
