@@ -4,15 +4,17 @@
 #                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
 # For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=50000 (seconds of the past in one of today)
 # For train, replay, predict and history:  STACK=demo|compose, if both are up
-# For test and e2e:    PYTEST_ARGS, handed to pytest
+# For the tests:       PYTEST_ARGS, handed to pytest
 # For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train replay predict history test e2e bench lint help
+.PHONY: demo demo-down up down train replay predict history test test-all e2e bench lint help
 export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
 
 BIN := .venv/bin
+# several processes keep two cores busy while some of them wait
+PYTEST = $(BIN)/pytest tests/unit tests/integration --no-loadscope-reorder --durations=10
 # Installed from the lock; done again only when that or a manifest has changed.
 INSTALLED := .venv/.installed
 MANIFESTS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml services/*/pyproject.toml infra/*/pyproject.toml)
@@ -47,8 +49,11 @@ predict:  ## one prediction of the stack that is up
 history:  ## what was served when, why and by whose decision, on the stack that is up
 	@$(CONSOLE) history
 
-test: $(INSTALLED)  ## unit and integration tests, the latter against real local processes
-	@$(BIN)/pytest tests/unit tests/integration $(PYTEST_ARGS)
+test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole stack; about 3 minutes
+	@$(PYTEST) --numprocesses=2 -m "not thorough" $(PYTEST_ARGS)
+
+test-all: $(INSTALLED)  ## all tests but those of the Docker stack; about 10 minutes
+	@$(PYTEST) --numprocesses=3 $(PYTEST_ARGS)
 
 e2e: $(INSTALLED)  ## end-to-end tests of the Docker stack, under a project name of their own
 	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,29 @@ from contract.fields import Category, Integer, Number, Timestamp
 from contract.operations import CategoryCode, Hour, Identity, Weekday
 from contract.rows import Rows
 from pydantic_core import to_json
+from xdist.scheduler import LoadScopeScheduling
 
 MakeBundle = Callable[..., Contract]
+
+STACKS = tuple(f"tests/integration/{folder}/" for folder in ("pipeline", "unattended", "replay", "rollout"))
+"""Folders whose tests share a stack that takes long to start. The longest first: shorter ones fill the gaps."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The stacks' tests first; the order within stays."""
+    items.sort(key=lambda item: next((n for n, stack in enumerate(STACKS) if item.nodeid.startswith(stack)), 99))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    return TogetherScheduling(config, log)
+
+
+class TogetherScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist has no type information
+    """Tests of a stack share a process, and all others those of a file."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return next((stack for stack in STACKS if file.startswith(stack)), file)
 
 
 @pytest.fixture(scope="session")

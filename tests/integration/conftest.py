@@ -1,4 +1,4 @@
-"""A real Postgres with the warehouse's schema, one database a test."""
+"""A real Postgres with the warehouse's schema, one database a test; a receiver of messages."""
 
 import os
 import subprocess
@@ -12,6 +12,7 @@ import psycopg2
 import pytest
 from embedded import postgres
 from trainer.data.warehouse import Connection, connect
+from webhooks import Messages, listening
 
 ALEMBIC = Path(__file__).parents[2] / "infra/postgres/warehouse/alembic.ini"
 
@@ -82,3 +83,10 @@ def url(make_database: MakeDatabase, migrated: str) -> str:
 def connection(url: str) -> Iterator[Connection]:
     with connect(url) as connection:
         yield connection
+
+
+@pytest.fixture(scope="module")
+def webhook() -> Iterator[tuple[str, Messages]]:
+    """A URL, and what is posted there."""
+    with listening() as found:
+        yield found

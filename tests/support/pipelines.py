@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from unittest import mock
 
@@ -27,6 +28,17 @@ from trainer.usecases.trips.clean import clean
 
 QUICK = {"max_rounds": 60, "max_depth": 6, "learning_rate": 0.2}
 MODEL = "trip-duration"
+
+
+@contextmanager
+def running(folder: Path, **variables: str) -> Iterator["Pipeline"]:
+    """Every service on a free port, no model yet, months generated unless a run says otherwise."""
+    stack = Stack(folder, any_ports=True, variables={"TRAINER_FIRST_TRAINING": "false", **variables})
+    stack.start()
+    try:
+        yield Pipeline(stack)
+    finally:
+        stack.remove()
 
 
 @dataclass(frozen=True)

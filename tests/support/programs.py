@@ -14,6 +14,7 @@ from typing import Any
 import psutil
 import pytest
 import requests
+from embedded import ports
 from prometheus_client.parser import text_string_to_metric_families
 
 TOKEN = "a-token-for-tests"
@@ -29,13 +30,6 @@ def until(condition: Callable[[], Any], seconds: float, what: str) -> Any:
                 return value
         time.sleep(0.05)
     pytest.fail(f"not within {seconds} s: {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Program:
@@ -83,7 +77,7 @@ class Replica(Program):
     """``python -m serving`` with its workers."""
 
     def __init__(self, folder: Path, tracking_uri: str, model: str, workers: int, **settings: str) -> None:
-        self.url = f"http://127.0.0.1:{(port := free_port())}"
+        self.url = f"http://127.0.0.1:{(port := ports.choose())}"
         self.store = folder / "store"
         environment = {
             "SERVING_PORT": str(port),

@@ -9,6 +9,8 @@ import psycopg2
 import pytest
 from embedded import postgres
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:

@@ -8,6 +8,8 @@ from embedded.errors import CommandFailed
 from embedded.readiness import answers
 from embedded.stack import Stack
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:

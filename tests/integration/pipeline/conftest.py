@@ -7,25 +7,14 @@ from typing import Any
 import mlflow
 import pytest
 import requests
-from embedded.stack import Stack
-from pipelines import Pipeline
-from webhooks import Messages, listening
+from pipelines import Pipeline, running
 
 
 @pytest.fixture(scope="session")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
-    """Every service on a free port, no model yet, months generated unless a run says otherwise."""
-    folder = tmp_path_factory.mktemp("pipeline")
-    variables = {
-        "TRAINER_FIRST_TRAINING": "false",
-        "SERVING_WORKERS": "2",
-        # one test's alarm must not change the model under another
-        "TRAINER_RETRAININGS_A_DAY": "0",
-    }
-    stack = Stack(folder, any_ports=True, variables=variables)
-    stack.start()
-    yield Pipeline(stack)
-    stack.remove()
+    # one test's alarm must not change the model under another
+    with running(tmp_path_factory.mktemp("pipeline"), SERVING_WORKERS="2", TRAINER_RETRAININGS_A_DAY="0") as pipeline:
+        yield pipeline
 
 
 @dataclass(frozen=True)
@@ -54,10 +43,3 @@ def registry(pipeline: Pipeline) -> Iterator[None]:
     mlflow.set_tracking_uri(pipeline.stack.url("mlflow"))
     yield
     mlflow.set_tracking_uri(before)
-
-
-@pytest.fixture(scope="module")
-def webhook() -> Iterator[tuple[str, Messages]]:
-    """A URL, and what is posted there."""
-    with listening() as found:
-        yield found

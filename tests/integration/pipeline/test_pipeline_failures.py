@@ -24,6 +24,7 @@ def published(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("month", "said"),
     [("2020-04", "not published"), ("2020-06", "truncated"), ("2020-07", "every row is rejected")],
@@ -62,6 +63,7 @@ def test_parameters_that_make_no_sense_are_refused_before_a_run_starts(
     assert said in answer.text
 
 
+@pytest.mark.thorough
 def test_a_holdout_before_its_training_months_fails_with_that_reason(pipeline: Pipeline) -> None:
     run = pipeline.run(TRAINING, {"months": "2021-02", "holdout": "2021-01"})
 
@@ -69,6 +71,7 @@ def test_a_holdout_before_its_training_months_fails_with_that_reason(pipeline: P
     assert "the holdout 2021-01 must come after the last training month 2021-02" in run["state"]["message"]
 
 
+@pytest.mark.thorough
 def test_a_version_that_the_service_refuses_loses_the_alias_again(pipeline: Pipeline, champion: str) -> None:
     before = pipeline.served()
     # the service takes another token than the trainer has

@@ -17,6 +17,8 @@ from trainer.data import warehouse
 from trainer.data.months import Month
 from trainer.usecases.trips.clean import clean
 
+pytestmark = pytest.mark.thorough
+
 MONITOR = f"monitor/{MODEL}"
 ROWS = 3_000
 WEEK = timedelta(days=7)

@@ -30,6 +30,7 @@ def test_deployments_have_a_daily_schedule_and_a_form(pipeline: Pipeline) -> Non
     assert all(field["description"] for field in fields.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("deployed", "at"), [("train/trip-duration", "T04:00:00"), ("ingest/trips", "T03:00:00")])
 def test_a_schedule_makes_runs(pipeline: Pipeline, deployed: str, at: str) -> None:
     # Prefect's scheduler looks once a minute
@@ -37,6 +38,7 @@ def test_a_schedule_makes_runs(pipeline: Pipeline, deployed: str, at: str) -> No
     assert all(at in run["expected_start_time"] for run in planned)
 
 
+@pytest.mark.thorough
 def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pipeline) -> None:
     api = pipeline.stack.url("prefect-server") + "/api"
     before = deployment(pipeline)
@@ -52,6 +54,7 @@ def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pip
     assert [(entry["schedule"]["cron"], entry["active"]) for entry in after["schedules"]] == [("30 2 * * 1", False)]
 
 
+@pytest.mark.thorough
 def test_a_first_training_that_lost_its_worker_is_ended_and_started_again(pipeline: Pipeline) -> None:
     found = deployment(pipeline)
     api = pipeline.stack.url("prefect-server") + "/api"
@@ -69,6 +72,7 @@ def test_a_first_training_that_lost_its_worker_is_ended_and_started_again(pipeli
     assert again is None
 
 
+@pytest.mark.thorough
 def test_results_and_failures_are_sent_to_the_configured_webhook(
     pipeline: Pipeline, champion: str, webhook: tuple[str, Messages]
 ) -> None:
@@ -86,6 +90,7 @@ def test_results_and_failures_are_sent_to_the_configured_webhook(
     assert "must come after the last training month" in failed["text"]
 
 
+@pytest.mark.thorough
 def test_a_message_that_cannot_be_sent_does_not_fail_the_training(
     pipeline: Pipeline, champion: str, caplog: pytest.LogCaptureFixture
 ) -> None:

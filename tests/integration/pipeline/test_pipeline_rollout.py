@@ -69,6 +69,7 @@ def test_a_training_leaves_its_row_with_numbers_and_times(pipeline: Pipeline, ch
     assert_served(pipeline, champion)
 
 
+@pytest.mark.thorough
 def test_a_dry_run_shows_the_verdict_and_changes_nothing(pipeline: Pipeline, champion: str, weaker: str) -> None:
     before = history(pipeline)
     said = completed(pipeline, PROMOTE, version=weaker, dry_run=True)
@@ -81,6 +82,7 @@ def test_a_dry_run_shows_the_verdict_and_changes_nothing(pipeline: Pipeline, cha
     assert f"# Version {weaker} is refused" in shown
 
 
+@pytest.mark.thorough
 def test_a_refused_challenger_fails_the_run_with_the_reason(pipeline: Pipeline, champion: str, weaker: str) -> None:
     before = history(pipeline)
     said = failed(pipeline, PROMOTE)
@@ -92,6 +94,7 @@ def test_a_refused_challenger_fails_the_run_with_the_reason(pipeline: Pipeline, 
     assert pipeline.mlflow.get_model_version(MODEL, weaker).tags["decision"] == "refused"
 
 
+@pytest.mark.thorough
 def test_forced_then_rolled_back_then_promoted_by_the_gate(pipeline: Pipeline, champion: str, weaker: str) -> None:
     completed(pipeline, PROMOTE, version=weaker, force=True, reason="a drill")
     assert_served(pipeline, weaker)
@@ -112,6 +115,7 @@ def test_forced_then_rolled_back_then_promoted_by_the_gate(pipeline: Pipeline, c
     assert_served(pipeline, champion)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("deployment", "parameters", "said"),
     [
@@ -132,6 +136,7 @@ def test_what_can_t_be_done_is_said(
     assert_served(pipeline, champion)
 
 
+@pytest.mark.thorough
 def test_a_rollout_that_may_not_wait_is_refused_while_another_is_under_way(
     pipeline: Pipeline, champion: str, weaker: str
 ) -> None:
@@ -142,6 +147,7 @@ def test_a_rollout_that_may_not_wait_is_refused_while_another_is_under_way(
     assert_served(pipeline, champion)
 
 
+@pytest.mark.thorough
 def test_an_alias_moved_by_hand_is_followed_and_told_of(pipeline: Pipeline, champion: str, weaker: str) -> None:
     for version in (weaker, champion):
         pipeline.mlflow.set_registered_model_alias(MODEL, CHAMPION, version)
@@ -154,6 +160,7 @@ def test_an_alias_moved_by_hand_is_followed_and_told_of(pipeline: Pipeline, cham
     assert (newest.change.kind, newest.change.actor, newest.change.to_version) == ("by hand", BY_HAND, champion)
 
 
+@pytest.mark.thorough
 def test_reconciliation_has_mlflow_tell_the_service_of_aliases(pipeline: Pipeline, champion: str) -> None:
     completed(pipeline, RECONCILE)
     webhook = webhook_of(pipeline)
@@ -167,12 +174,14 @@ def test_reconciliation_has_mlflow_tell_the_service_of_aliases(pipeline: Pipelin
     assert_served(pipeline, champion)
 
 
+@pytest.mark.thorough
 def test_a_webhook_that_mlflow_refuses_is_told_of_and_stops_nothing(pipeline: Pipeline, champion: str) -> None:
     said = reconciled_with(pipeline, TRAINER_SERVING_URL="ftp://nowhere")
     assert said.startswith("the ledger agrees with the registry; MLflow's webhook: ")
     assert "Invalid webhook URL scheme: 'ftp'" in said
 
 
+@pytest.mark.thorough
 def test_without_a_secret_there_is_no_webhook(pipeline: Pipeline, champion: str) -> None:
     completed(pipeline, RECONCILE)
     before = webhook_of(pipeline)
@@ -216,6 +225,7 @@ def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: P
     assert crons == {PROMOTE: [], ROLLBACK: [], RECONCILE: ["*/5 * * * *"]}
 
 
+@pytest.mark.thorough
 def test_a_deployment_without_a_schedule_stays_as_an_operator_left_it(pipeline: Pipeline) -> None:
     api = f"{pipeline.stack.url('prefect-server')}/api/deployments"
     before = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()

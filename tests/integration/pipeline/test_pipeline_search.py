@@ -3,10 +3,13 @@
 from collections import Counter
 from typing import Any
 
+import pytest
 import requests
 from console.runs import TRAINING
 from mlflow.entities import Run
 from pipelines import MODEL, QUICK, Pipeline
+
+pytestmark = pytest.mark.thorough
 
 # other seeds than other tests' trainings: these are searches of their own
 SEARCHED = {"months": "2021-01", "boosting": {**QUICK, "max_rounds": 30}, "seed": 11}

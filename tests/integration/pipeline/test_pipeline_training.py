@@ -74,6 +74,7 @@ def test_prefect_has_the_report_and_the_rejected_rows(pipeline: Pipeline, champi
     assert pipeline.count("trips_rejected") > 0
 
 
+@pytest.mark.thorough
 def test_offline_equals_online_for_a_thousand_held_out_rows(pipeline: Pipeline, champion: str, registry: None) -> None:
     trips = held_out(pipeline, "2021-02", "synthetic").slice(0, 1_000)
     pyfunc = mlflow.pyfunc.load_model(f"models:/{MODEL}@champion")
@@ -92,6 +93,7 @@ def test_offline_equals_online_for_a_thousand_held_out_rows(pipeline: Pipeline, 
     np.testing.assert_allclose(single, offline, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_the_same_training_again_is_refused_and_takes_extraction_and_features_from_the_cache(
     pipeline: Pipeline, champion: str
 ) -> None:
@@ -122,6 +124,7 @@ def _text(pipeline: Pipeline, version: str, file: str) -> str:
     return Path(pipeline.mlflow.download_artifacts(str(run), file)).read_text()
 
 
+@pytest.mark.thorough
 def test_a_better_model_takes_over_on_every_worker(pipeline: Pipeline, first_training: Any) -> None:
     _, _, before, *_ = first_training.run["state"]["message"].split()
     if pipeline.served() != before:
@@ -152,6 +155,7 @@ def real_training(pipeline: Pipeline, real_months: dict[str, Any]) -> dict[str, 
     return pipeline.train(**real_months, months="2021-01", holdout="2021-02")
 
 
+@pytest.mark.thorough
 def test_real_months_train_a_model_that_is_better_than_the_course_s(
     pipeline: Pipeline, real_training: dict[str, Any]
 ) -> None:
@@ -165,6 +169,7 @@ def test_real_months_train_a_model_that_is_better_than_the_course_s(
     assert int(found[0].data.tags["holdout_rows"]) == pytest.approx(61_921, rel=0.002)
 
 
+@pytest.mark.thorough
 def test_a_model_of_real_months_gives_way_to_one_retrained_on_the_newest_days(
     pipeline: Pipeline, real_months: dict[str, Any], real_training: dict[str, Any]
 ) -> None:
@@ -183,6 +188,7 @@ def test_a_model_of_real_months_gives_way_to_one_retrained_on_the_newest_days(
     assert tags["holdout_days"] == "7"
 
 
+@pytest.mark.thorough
 def test_a_version_that_held_days_back_is_judged_on_them_once_more(pipeline: Pipeline, champion: str) -> None:
     pipeline.train(months="2021-03", holdout_days=10, boosting={"max_rounds": 3})
     challenger = pipeline.alias("challenger")

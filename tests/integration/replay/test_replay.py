@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 from console.runs import REPLAY
-from embedded.stack import Stack
-from pipelines import MODEL, Pipeline
+from pipelines import MODEL, Pipeline, running
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(1200)]
 
 SHARE = 0.15
 """Of the trips, which leaves some two thousand a week."""
@@ -18,10 +17,8 @@ SHARE = 0.15
 @pytest.fixture(scope="module")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """A stack of its own, on which no alarm has begun anything yet."""
-    stack = Stack(tmp_path_factory.mktemp("replay"), any_ports=True, variables={"TRAINER_FIRST_TRAINING": "false"})
-    stack.start()
-    yield Pipeline(stack)
-    stack.remove()
+    with running(tmp_path_factory.mktemp("replay")) as pipeline:
+        yield pipeline
 
 
 @pytest.mark.skipif("ROUNDHOUSE_TLC_DATA" not in os.environ, reason="needs the city's real files")

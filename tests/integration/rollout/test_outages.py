@@ -9,7 +9,7 @@ from rollout_stack import RolloutStack
 from trainer.registry.champion import PROMPT
 from trainer.rollout.reconciliation import DIED, DIED_AFTER
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
 
 LEASE_SECONDS = 5.0
 """Of drivers that are killed: so long do their replicas wait for them."""

@@ -1,7 +1,10 @@
 """Aliases and tags in a real MLflow, as rollouts ask for them."""
 
+import pytest
 from rollout_stack import RolloutStack
 from trainer.registry.champion import CHALLENGER, Registry
+
+pytestmark = pytest.mark.thorough
 
 
 def test_an_alias_is_given_moved_and_taken(running: RolloutStack) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import requests
 from contract import Contract
+from embedded import ports
 from embedded.composition import programs
 from mlflow import MlflowClient
-from programs import Program, Replica, free_port, until
+from programs import Program, Replica, until
 
 AS_IN_THE_STACK = {
     name: value
@@ -24,7 +25,7 @@ class Tracking(Program):
     """An MLflow server."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
+        self.port = ports.choose()
         self.uri = f"http://127.0.0.1:{self.port}"
         self.artifacts = folder / "artifacts"
         command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(self.port)]

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pytest
 import requests
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
 
 MODEL = "cable-car-demand"
 ARROW = "application/vnd.apache.arrow.stream"

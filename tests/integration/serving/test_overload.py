@@ -17,7 +17,7 @@ import requests
 from tritonclient import http as triton  # type: ignore[import-untyped]
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
 
 MODEL = "gondola-demand"
 PROBLEM = "urn:roundhouse:problem:"

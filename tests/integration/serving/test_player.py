@@ -12,7 +12,7 @@ import pytest
 from embedded import postgres
 from trainer.replay.player import Event, Player, PlayFailed
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(200)]
 
 MODEL = "replay-demand"
 START = datetime(2021, 2, 1, 8)

@@ -18,8 +18,13 @@ import requests
 from contract import Contract, booster
 from embedded import postgres
 from programs import TOKEN
+from serving.recorder import lines
+from serving.recorder.lines import BATCH, ONE
+from serving.recorder.shipper import REFUSED, Shipper
+from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
+from serving.recorder.warehouse import Away, Warehouse
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
 
 MODEL = "log-demand"
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
@@ -162,6 +167,41 @@ def test_the_service_may_write_its_log_and_read_nothing_else(server: postgres.Se
         with pytest.raises(psycopg2.errors.InsufficientPrivilege):
             ask(own, query)
     assert ask(own, "SELECT id FROM rollouts") == []
+
+
+def test_a_line_that_postgres_never_takes_holds_no_other_up(server: postgres.Server, url: str, tmp_path: Path) -> None:
+    spool = Spool(tmp_path, "run")
+    answer = {"prediction_id": "0" * 32, "prediction": 4.5, "interval": None, "model": {"name": MODEL, "version": "1"}}
+    good = [(ONE, json.dumps({**answer, "prediction_id": f"{number:032x}"}).encode()) for number in (1, 2)]
+    bad = [
+        (ONE, b"{"),
+        (ONE, json.dumps({**answer, "prediction_id": "seven"}).encode()),
+        (ONE, json.dumps({**answer, "model": {"name": MODEL}}).encode()),
+        (ONE, json.dumps({**answer, "prediction": "long"}).encode()),
+        (BATCH, json.dumps({"batch_id": "0" * 32, "predictions": 7}).encode()),
+        (ONE, json.dumps(answer).replace("log", "\\u0000").encode()),
+    ]
+    now = time.time_ns()
+    said = [lines.answers(kind, [(now, 0.1, b"{}", text)]) for kind, text in (good[0], *bad, good[1])]
+    SegmentWriter(spool, PREDICTIONS).write(b"".join(said))
+    told = [lines.outcomes(now, [(name, 4.5)]) for name in ("seven", f"{1:032x}")]
+    SegmentWriter(spool, OUTCOMES).write(b"".join(told))
+
+    shipper = Shipper(spool, Warehouse(as_serving(server, url)))
+    while shipper.ship():
+        pass
+    assert recorded(url) == Counter([f"{number:032x}" for number in (1, 2)])
+    assert ask(url, "SELECT actual FROM outcomes") == [(4.5,)]
+    assert (tmp_path / REFUSED).read_bytes() == b"".join([*said[1:-1], told[0]])
+    assert (shipper.counts.rows, shipper.counts.refused) == (3, len(bad) + 1)
+
+
+@pytest.mark.parametrize("database", ["nowhere", "postgres"])
+def test_a_warehouse_that_is_not_there_or_not_ready_is_away(server: postgres.Server, database: str) -> None:
+    warehouse = Warehouse(server.url("serving", database))
+    for _ in range(2):
+        with pytest.raises(Away):
+            warehouse.take(PREDICTIONS, lines.answers(ONE, [(0, 0.1, b"{}", b"{}")]))
 
 
 def test_a_warehouse_that_is_away_fails_no_prediction_and_loses_none(

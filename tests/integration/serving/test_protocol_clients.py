@@ -18,6 +18,8 @@ from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 from tritonclient import http as triton  # type: ignore[import-untyped]
 from tritonclient.utils import InferenceServerException  # type: ignore[import-untyped]
 
+pytestmark = pytest.mark.thorough
+
 MODEL = "tram-demand"
 ARROW = "application/vnd.apache.arrow.stream"
 ROWS = [

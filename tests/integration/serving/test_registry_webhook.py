@@ -7,7 +7,7 @@ import pytest
 from contract import Contract
 from trainer.registry.webhook import Webhook
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 SECRET = "a-secret-for-tests"
 NEVER = "3600"

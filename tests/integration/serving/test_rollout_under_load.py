@@ -14,7 +14,7 @@ from contract import Contract, booster
 from contract.rows import Rows
 from pydantic_core import to_json
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 MODEL = "ferry-demand"
 SWAPS = 50

@@ -7,7 +7,7 @@ import pytest
 import requests
 from contract import Contract
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 PROBLEM = "urn:roundhouse:problem:"
 MakeBundle = Callable[..., Contract]

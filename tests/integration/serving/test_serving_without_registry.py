@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from contract import Contract
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
 
 MODEL = "ferry-demand"
 

@@ -15,7 +15,7 @@ from contract import Contract, booster
 from contract.rows import Rows
 from pydantic_core import to_json
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 MODEL = "scooter-demand"
 ROWS = [{"at": f"2024-05-01T{hour:02}:00:00", "station": 5 + hour % 7, "temperature": hour / 3} for hour in range(24)]

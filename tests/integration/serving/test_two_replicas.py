@@ -16,7 +16,7 @@ from trainer.rollout.proof import Proof
 from trainer.rollout.replica import HttpReplica
 from trainer.rollout.transaction import roll_out
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 MODEL = "tram-demand"
 TOKEN = "a-token-for-tests"

@@ -27,9 +27,10 @@ WINDOWS = 200
 MOST_FALSE = 0.01
 """Share of windows: the months are alike, but not the same."""
 
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason="ROUNDHOUSE_TLC_DATA names no folder with the TLC's green taxi files"
-)
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(not DATA.is_dir(), reason="ROUNDHOUSE_TLC_DATA names no folder with the TLC's green taxi files"),
+]
 
 
 @cache

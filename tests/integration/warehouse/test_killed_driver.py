@@ -13,6 +13,8 @@ from trainer.rollout.errors import RolloutInProgress
 from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.reconciliation import DIED, DIED_AFTER, reconcile
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.mark.parametrize(
     ("step", "champion", "outcome", "failure", "told"),

@@ -1,26 +1,36 @@
 """From recorded predictions to a monitoring's rows, in a real Postgres."""
 
 import json
+import socket
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
+import httpx
 import numpy as np
 import psycopg2
 import pyarrow as pa
 import pytest
-from contract import Contract, Interval
+from contract import Contract, Golden, Interval, bundle
 from contract.golden import requests_of
+from prefect.logging import disable_run_logger
+from prometheus_client import CollectorRegistry, Counter, generate_latest
 from psycopg2.extras import execute_values
 from trainer.data.months import Month
 from trainer.data.warehouse import Connection
+from trainer.flows.steps import monitoring as steps
 from trainer.monitoring import recorded
 from trainer.monitoring.assess import Assessment, Seen, assess
 from trainer.monitoring.journal import Journal
-from trainer.monitoring.monitoring import Window
+from trainer.monitoring.monitoring import Monitoring, Window
 from trainer.monitoring.reference import Promise, Reference, with_predictions
+from trainer.monitoring.rendering import markdown
 from trainer.monitoring.terms import Terms
 from trainer.monitoring.traffic import Series
+from trainer.rollout.replica import HttpReplica
 from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.columns import normalise
 from trainer.usecases.trips.features import fit_contract
@@ -201,6 +211,67 @@ def test_counts_of_each_replica_stay_until_it_is_asked_again(
     assert told is not None
     assert told[1] == {one: 9, two: 7}
     assert Journal(connection, "another").last_counts() is None
+
+
+@dataclass
+class Counting:
+    """A replica that has answered so many requests."""
+
+    address: str
+    requests: int
+
+    def metrics(self) -> str:
+        registry = CollectorRegistry()
+        Counter("serving_requests", "", ["route", "status"], registry=registry).labels("/predict", "200").inc(
+            self.requests
+        )
+        return generate_latest(registry).decode()
+
+
+@dataclass
+class Versions:
+    """A registry of versions that have nothing but a contract."""
+
+    contract: Contract
+
+    def download(self, version: str, folder: Path) -> Path:
+        folder.mkdir()
+        bundle.write(folder, self.contract, b"no booster", Golden(rows=[{}], predictions=[0.0]))
+        return folder
+
+    def download_of_run(self, version: str, under: str, folder: Path) -> None:
+        """It has no reference."""
+
+
+def test_if_one_replica_can_t_be_asked_that_is_said_and_no_traffic_told_and_the_next_time_all_of_it(
+    connection: Connection, contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "registry", lambda _: Versions(contract))
+    monkeypatch.setattr(steps, "connected_warehouse", lambda: nullcontext(connection))
+
+    def monitored(*replicas: Counting | HttpReplica) -> Monitoring:
+        monkeypatch.setattr(steps, "replicas", lambda: replicas)
+        with disable_run_logger():
+            counted, notes = steps.count.fn()
+            found = steps.assess_version.fn(contract.name, "3", WINDOW, counted, notes, Terms(), 100, 1)
+            return steps.record.fn(found.monitoring, counted, None)
+
+    def requests(monitoring: Monitoring) -> list[float | None]:
+        return [m.value for m in monitoring.measurements if (m.name, m.measure) == ("requests", "count")]
+
+    before = monitored(Counting("10.0.0.1", 50), Counting("10.0.0.2", 70))
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))  # and doesn't listen
+        away = HttpReplica(httpx.URL(f"http://localhost:{reserved.getsockname()[1]}"), "127.0.0.1", "secret")
+        without = monitored(Counting("10.0.0.1", 53), away)
+    after = monitored(Counting("10.0.0.1", 55), Counting("10.0.0.2", 71))
+
+    assert (requests(before), requests(without), requests(after)) == ([120], [], [6])
+    assert not [m for m in without.measurements if m.kind == "traffic"]
+    (said,) = without.notes
+    assert said.startswith("no traffic is told: replica 127.0.0.1: /metrics: ")
+    assert f"- {said}" in markdown(without)
+    assert list(before.notes) == list(after.notes) == []
 
 
 def test_a_monitoring_takes_its_measurements_with_it(

@@ -114,6 +114,32 @@ def test_what_a_client_told_stays(connection: Connection) -> None:
     assert known(connection) == {one: (99.0, "feedback")}
 
 
+def test_the_live_quality_has_the_interval_s_coverage_by_day(connection: Connection) -> None:
+    # by day, what came of predictions whose interval is 5 to 12 minutes; both its ends belong to it
+    came_true = {8: (5.0, 9.0, 12.0, 12.1), 9: (4.9, 30.0)}
+    late = {day: datetime(2026, 3, day, 23, 30, tzinfo=UTC) for day in came_true}
+    for day, outcomes in came_true.items():
+        for actual in outcomes:
+            tell(connection, predict(connection, "2021-01-02T10:00:00", late[day]), actual)
+    predict(connection, "2021-01-02T10:00:00", late[9])  # nobody knows yet what came of it
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE predictions SET low = 5, high = 12 WHERE role = 'champion'")
+    tell(connection, predict(connection, "2021-01-02T10:00:00", late[8]), 99.0)  # without an interval
+
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SET LOCAL TIME ZONE 'Asia/Tokyo'")
+        cursor.execute(
+            "SELECT role, day, rows, coverage FROM live_quality WHERE (model, version) = ('trip-duration', '1')"
+        )
+        found = {(role, day.isoformat()): (rows, coverage) for role, day, rows, coverage in cursor}
+    assert found == {
+        ("champion", "2026-03-08"): (5, 0.75),
+        ("champion", "2026-03-09"): (2, 0.0),
+        ("challenger", "2026-03-08"): (5, None),
+        ("challenger", "2026-03-09"): (2, None),
+    }
+
+
 def at(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, 23, 59, tzinfo=UTC)
 

@@ -14,9 +14,10 @@ from trainer.usecases.trips.ingestion import Ingested, ingest_month
 
 DATA = Path(os.environ.get("ROUNDHOUSE_TLC_DATA", "/nonexistent"))
 
-pytestmark = pytest.mark.skipif(
-    not DATA.is_dir(), reason="ROUNDHOUSE_TLC_DATA names no folder with the TLC's green taxi files"
-)
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(not DATA.is_dir(), reason="ROUNDHOUSE_TLC_DATA names no folder with the TLC's green taxi files"),
+]
 
 EXPECTED = {
     "2021-01": (76_518, 3, 73_844),

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +89,17 @@ def test_golden_rows_that_do_not_reproduce_are_refused_with_both_numbers(copy: P
     (copy / bundle.GOLDEN).write_text(json.dumps(golden))
     reseal(copy)
     with pytest.raises(GoldenMismatch, match="row 5"):
+        load(copy)
+
+
+@pytest.mark.parametrize(("by", "loads"), [(0.9e-6, True), (-0.9e-6, True), (1.1e-6, False), (-1.1e-6, False)])
+def test_golden_rows_may_differ_by_a_millionth_and_by_no_more(copy: Path, by: float, loads: bool) -> None:
+    golden = json.loads((copy / bundle.GOLDEN).read_bytes())
+    assert golden["predictions"][-1] > 10  # so that no absolute difference of 1e-6 lets it through
+    golden["predictions"][-1] *= 1 + by
+    (copy / bundle.GOLDEN).write_text(json.dumps(golden))
+    reseal(copy)
+    with nullcontext() if loads else pytest.raises(GoldenMismatch, match=f"row {len(golden['rows']) - 1}"):
         load(copy)
 
 

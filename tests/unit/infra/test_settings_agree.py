@@ -127,6 +127,11 @@ def test_the_compose_file_has_the_settings_own_defaults(
             assert getattr(read, name) == declared.default, variable
 
 
+@pytest.mark.parametrize("service", [name for settings, name in SERVICES if settings is trainer.settings.Settings])
+def test_where_boosters_are_fitted_threads_that_wait_sleep(service: str) -> None:
+    assert environment(service)["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_every_secret_has_a_default_that_shows_what_it_is() -> None:
     secrets = {name for name in EXAMPLE if re.search("PASSWORD|TOKEN|SECRET|KEY", name)}
     assert dotenv.secrets_of((ROOT / ".env.example").read_text()).keys() == secrets

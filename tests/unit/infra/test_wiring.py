@@ -31,6 +31,10 @@ def test_no_place_of_the_compose_stack_is_left(name: str, tmp_path: Path) -> Non
     assert own
 
 
+def test_threads_that_wait_sleep_in_the_worker_s_runs_too(tmp_path: Path) -> None:
+    assert wiring(tmp_path).program("prefect-worker").environment["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_what_a_variable_contains_is_left_alone(tmp_path: Path) -> None:
     found = wiring(tmp_path, PASSWORDS | {"mlflow": "mlflow:5000"})
     url = found.program("mlflow").environment["MLFLOW_BACKEND_STORE_URI"]

@@ -5,12 +5,16 @@ import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
 import pytest
+from contract.booster import load
+from contract.golden import requests_of
 from trainer.rollout import replica as module
 from trainer.rollout.errors import NotServed, Refused, Unavailable
 from trainer.rollout.proof import Proof
@@ -28,6 +32,8 @@ class Service:
     asked: list[tuple[str, Any, str | None]] = field(default_factory=list)
     """Path, body and authorization."""
     port: int = 0
+    html: bool = False
+    """Somebody else answers."""
 
     @property
     def replica(self) -> HttpReplica:
@@ -60,7 +66,7 @@ def service() -> Iterator[Service]:
             status, answer = told.answers[self.path]
             self.send_response(status)
             kind = "application/json" if status < 400 else "application/problem+json"
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", "text/html" if told.html else kind)
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 
@@ -118,6 +124,13 @@ def test_a_refusal_carries_the_replica_and_the_reason(
     service.refuses("/rollout/stage", status, "because of this", kind)
     with pytest.raises(error, match=r"^replica 127\.0\.0\.1: /rollout/stage: because of this$"):
         service.replica.stage("8")
+
+
+def test_what_answers_in_a_replica_s_place_is_taken_at_its_status(service: Service) -> None:
+    service.html = True
+    service.answers["/reload"] = (502, "a proxy's page")
+    with pytest.raises(Unavailable, match=r"^replica 127\.0\.0\.1: /reload: Bad Gateway$"):
+        service.replica.follow()
 
 
 def test_a_replica_that_isn_t_there_is_unavailable() -> None:
@@ -205,3 +218,32 @@ def test_a_proof_has_the_golden_rows_and_their_predictions(tmp_path: Path, make_
     proof.check(proof.predictions)
     with pytest.raises(NotServed):
         proof.check([value + 0.01 for value in proof.predictions])
+
+
+def test_a_training_s_proof_also_has_the_first_hundred_rows_of_its_holdout_and_a_replica_is_asked_for_all(
+    service: Service, tmp_path: Path, make_bundle: Any
+) -> None:
+    contract = make_bundle(tmp_path / "bundle")
+    held_out = pa.table(
+        {
+            "at": [datetime(2024, 6, 1 + n % 30, n % 24) for n in range(150)],
+            "station": [5 + n % 7 for n in range(150)],
+            "temperature": [n / 5 for n in range(150)],
+            "docks": pa.array([None if n % 3 else n % 99 for n in range(150)], pa.int32()),
+            "rentals": [7.0] * 150,
+        }
+    )
+    golden, proof = (Proof.of("8", tmp_path / "bundle", rows) for rows in (None, held_out))
+    probed = held_out.slice(0, 100)
+
+    assert list(proof.rows) == [*golden.rows, *requests_of(contract, probed)]
+    model = load(tmp_path / "bundle")
+    assert list(proof.predictions) == [*golden.predictions, *model.predict(contract.matrix(probed)).tolist()]
+    service.serves(digest=proof.digest)
+    answers = list(proof.predictions)
+    service.answers["/predict/batch"] = (200, {"predictions": answers, "model": {"version": "8"}})
+    service.replica.verify(proof, 5)
+    assert service.asked[-1] == ("/predict/batch", {"rows": list(proof.rows)}, "Bearer secret")
+    answers[-1] += 0.01
+    with pytest.raises(NotServed, match="offline"):
+        service.replica.verify(proof, 5)

@@ -181,7 +181,7 @@ def test_a_version_that_a_replica_refuses_changes_nothing() -> None:
     assert world.last.failure == "stage: there is no version 9"
 
 
-def test_one_replica_with_another_bundle_or_other_answers_takes_all_back() -> None:
+def test_one_replica_with_another_bundle_or_other_answers_takes_all_back(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
     world.replicas[1].answers = 1.1
     with pytest.raises(NotServed, match=r"offline 1\.0, online 1\.1"):
@@ -189,6 +189,14 @@ def test_one_replica_with_another_bundle_or_other_answers_takes_all_back() -> No
 
     assert (world.served, world.champion) == (["7", "7"], "7")
     assert str(world.last.failure).startswith("verify: ")
+
+    world = World()
+    monkeypatch.setattr(world.replicas[1], "stage", lambda _: "another")
+    with pytest.raises(NotServed, match="staged the bundle another, not digest of 8"):
+        world.roll_out()
+
+    assert (world.served, world.champion) == (["7", "7"], "7")
+    assert str(world.last.failure).startswith("stage: ")
 
 
 def test_a_decision_about_another_champion_isn_t_carried_out() -> None:

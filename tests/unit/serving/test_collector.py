@@ -68,7 +68,7 @@ def test_a_disk_that_takes_nothing_is_told_and_all_waits_for_it(
 
 def test_it_collects_until_it_is_told_to_end_and_then_once_more(spool: Spool, rings: Sequence[Ring]) -> None:
     ending = threading.Event()
-    thread = threading.Thread(target=Collector(rings, spool).run, args=(ending,))
+    thread = threading.Thread(target=Collector(rings, spool).run, args=(ending,), daemon=True)
     thread.start()
     rings[0].add(0, b"a", b"{}")
     until(lambda: requests(spool) == [b"a"], 10, "it is collected")
@@ -76,3 +76,22 @@ def test_it_collects_until_it_is_told_to_end_and_then_once_more(spool: Spool, ri
     ending.set()
     thread.join()
     assert requests(spool) == [b"a", b"b"]
+
+
+def test_ten_times_a_second_all_that_was_said_goes_to_the_spool(spool: Spool, rings: Sequence[Ring]) -> None:
+    pauses, found = [], []
+
+    class Ticks(threading.Event):
+        """Time that passes at once, and in each pause something is said; the fourth is the last."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            pauses.append(timeout)
+            found.append(requests(spool))
+            rings[0].add(0, b"%d" % len(pauses), b"{}")
+            return len(pauses) == 4
+
+    Collector(rings, spool).run(Ticks())
+    assert pauses == [0.1] * 4
+    # so all processes that are killed at once lose what was said in one pause
+    assert found == [[], [b"1"], [b"1", b"2"], [b"1", b"2", b"3"]]
+    assert requests(spool) == [b"1", b"2", b"3", b"4"]

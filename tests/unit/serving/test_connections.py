@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from serving.protocol_schemas import ARROW
+from serving.transport.connection import LONGEST_HEAD_BYTES, Connection
 from serving_servers import bike_settings, listening
 
 ROW = json.dumps({"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}).encode()
@@ -43,6 +44,18 @@ class Client:
 
     async def line(self) -> bytes:
         return (await self._reader.readuntil(b"\r\n\r\n")).strip()
+
+    async def count(self, head: bytes, most: int) -> int:
+        """How often it is heard, until it was so often, or until the end."""
+        heard, found = b"", 0
+        while found < most and (part := await self._reader.read(1 << 16)):
+            heard += part
+            found += heard.count(head)
+            heard = heard[heard.rfind(head) + len(head) :] if head in heard else heard[-len(head) :]
+        return found
+
+    async def rest(self) -> bytes:
+        return await self._reader.read()
 
     async def ended(self) -> bool:
         return await self._reader.read(1) == b""
@@ -102,14 +115,27 @@ async def test_pipelined_requests_are_answered_in_their_order(start: Start) -> N
         assert [json.loads(body)["prediction"] for _, _, body in heard[::3]] == alone
 
 
-async def test_a_client_that_reads_nothing_is_not_written_to_without_end(start: Start) -> None:
+async def test_a_client_that_reads_nothing_is_not_written_to_without_end(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, pause, many = asyncio.Event(), Connection.pause_writing, 20_000
+
+    def noted(connection: Connection) -> None:
+        full.set()
+        pause(connection)
+
+    monkeypatch.setattr(Connection, "pause_writing", noted)
     async with start() as address, connected(address) as client, httpx.AsyncClient(base_url=address) as other:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        many = post() * 2000
-        for _ in range(20):
-            client.writer.write(many)
-        for _ in range(20):
+        client.writer.write(post() * many)
+        async with asyncio.timeout(60):
+            await full.wait()
+        for _ in range(200):
             assert (await other.post("/predict", content=ROW)).status_code == 200
+        assert await metric(address, "serving_requests_total", route="/predict") < many
+        # it gets the rest as soon as it reads on
+        client.writer.transport.resume_reading()  # type: ignore[attr-defined]
+        assert await client.count(b"HTTP/1.1 200 OK", many) == many
         client.writer.transport.abort()
         assert (await other.post("/predict", content=ROW)).status_code == 200
 
@@ -155,6 +181,7 @@ async def metric(address: str, name: str, **labels: str) -> float:
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
+@pytest.mark.thorough
 async def test_a_stream_has_that_time_for_each_of_its_parts(start: Start) -> None:
     body = pa.BufferOutputStream()
     with pa.ipc.new_stream(body, pa.schema([("at", pa.string())])):
@@ -171,6 +198,30 @@ async def test_a_stream_has_that_time_for_each_of_its_parts(start: Start) -> Non
         assert head.startswith(b"HTTP/1.1 422 ")  # for the columns that it lacks, not for its time
 
 
+async def test_a_stream_that_stops_after_its_answer_has_begun_is_cut_off(start: Start) -> None:
+    batch = pa.RecordBatch.from_pylist([json.loads(ROW)] * 1_000)
+    parts = [batch.schema.serialize().to_pybytes(), *[batch.serialize().to_pybytes()] * 10]
+    head = f"POST /predict/batch HTTP/1.1\r\nHost: x\r\nContent-Type: {ARROW}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with start(read_seconds=0.5) as address, connected(address) as client:
+        await client.say(head.encode() + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts))
+        assert (await client.line()).startswith(b"HTTP/1.1 200 ")
+        rest = await client.rest()
+        # no second head within the answer, and no end of it
+        assert b"HTTP/1.1" not in rest
+        assert not rest.endswith(b"0\r\n\r\n")
+
+
+async def test_a_connection_that_asks_nothing_more_is_closed_after_a_while(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.transport.server.KEEP_ALIVE_SECONDS", 0.1)
+    async with start() as address, connected(address) as silent, connected(address) as half:
+        await half.say(post()[:-5])
+        assert await silent.ended()
+        await half.say(post()[-5:])
+        assert (await half.hear())[0] == 200
+
+
 async def test_what_is_not_http_is_refused(start: Start) -> None:
     async with start() as address, connected(address) as client:
         await client.say(b"\x16\x03\x01 hello\r\n\r\n")
@@ -181,9 +232,30 @@ async def test_what_is_not_http_is_refused(start: Start) -> None:
             assert 'serving_refused_total{reason="bad-request"} 1.0' in (await other.get("/metrics")).text
 
 
+LONG = b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(40))
+"""Lines of a head, longer than one may be."""
+
+
 async def test_a_head_without_end_is_cut_off(start: Start) -> None:
     async with start() as address, connected(address) as client:
-        await client.say(b"GET / HTTP/1.1\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(40)))
+        await client.say(b"GET / HTTP/1.1\r\n" + LONG)
+        status, _, body = await client.hear()
+        assert (status, slug(body)) == (431, "head-too-large")
+
+
+async def test_a_head_that_comes_in_one_piece_with_other_requests_is_not_taken_to_be_as_long(start: Start) -> None:
+    batch = post(b'{"rows": [' + b",".join([ROW] * 500) + b"]}", "/predict/batch")
+    async with start() as address, connected(address) as client:
+        for others in ([post()] * 200, [batch]):
+            assert sum(map(len, others)) > LONGEST_HEAD_BYTES
+            await client.say(b"".join(others) + post()[:40])
+            assert [(await client.hear())[0] for _ in others] == [200] * len(others)
+            await client.say(post()[40:])
+            assert (await client.hear())[0] == 200
+        # one that is too long is cut off all the same
+        await client.say(GET + b"GET / HTTP/1.1\r\nX: ")
+        assert (await client.hear())[0] == 200
+        await client.say(LONG)
         status, _, body = await client.hear()
         assert (status, slug(body)) == (431, "head-too-large")
 
@@ -253,15 +325,16 @@ async def test_a_client_that_asks_first_is_told_to_go_on(start: Start) -> None:
         assert (await client.hear())[0] == 200
 
 
-async def test_a_request_under_way_is_answered_before_the_service_ends(start: Start) -> None:
+@pytest.mark.parametrize("said", [len(post()) - 5, 40])
+async def test_a_request_under_way_is_answered_before_the_service_ends(start: Start, said: int) -> None:
     async with asyncio.timeout(20), AsyncExitStack() as clients:
         async with start() as address:
             half = await clients.enter_async_context(connected(address))
-            await half.say(post()[:-5])
+            await half.say(post()[:said])
             idle = await clients.enter_async_context(connected(address))
             await idle.say(post())
             await idle.hear()
-            finishing = asyncio.create_task(_finish_once_ended(idle, half, post()[-5:]))
+            finishing = asyncio.create_task(_finish_once_ended(idle, half, post()[said:]))
         # the service has ended here: it waited for the request
         await finishing
         assert (await half.hear())[0] == 200

@@ -3,12 +3,17 @@
 import asyncio
 import sys
 import threading
+from asyncio.subprocess import PIPE
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+import killable_leader
 import pytest
+from programs import until
 from serving.errors import DamagedBundle, NoChampion, RegistryUnreachable, SwapFailed, SwapInProgress, VersionNotFound
 from serving.files import lock
+from serving.life import living
 from serving.listener import listening
 from serving.slot import Slot
 from serving.state import State
@@ -175,6 +180,46 @@ async def test_a_bundle_damaged_on_the_disk_is_fetched_again(workers: Any, tmp_p
         await late.converge()
     await workers.coordinator.repair()
     assert (await late.converge()).version == "1"
+
+
+@pytest.mark.parametrize(
+    ("step", "version"),
+    [("nobody has staged", "1"), ("all have staged", "1"), ("it is written", "2"), ("one is told", "2")],
+)
+async def test_a_leader_that_dies_within_a_swap_leaves_all_at_one_version(
+    workers: Any, run_dir: Path, tmp_path: Path, bundles: dict[str, Path], step: str, version: str
+) -> None:
+    await workers.coordinator.serve_version("1")
+    arguments = (run_dir, tmp_path / "store", bundles["2"], "2", step)
+    leader = await asyncio.create_subprocess_exec(sys.executable, killable_leader.__file__, *arguments, stdout=PIPE)
+    assert leader.stdout is not None
+    assert (await leader.stdout.readline()).decode().strip() == step
+    assert workers.versions.count("2") == (step == "one is told")
+    leader.kill()
+    await leader.wait()
+
+    async with AsyncExitStack() as lives:
+        for slot in workers.slots:
+            await lives.enter_async_context(living(run_dir, slot, workers.follower, lambda: None, parent=None))
+        assert workers.versions == [version] * 3
+        assert len(set(workers.generations)) == 1
+        await workers.coordinator.serve_version("3")
+        assert workers.versions == ["3", "3", "3"]
+
+
+async def test_workers_compare_themselves_with_the_state_again_and_again(
+    workers: Any, run_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.life.CONVERGE_SECONDS", 0.01)
+    await workers.coordinator.serve_version("1")
+    await workers.coordinator.serve_version("2")
+    state = workers.replica.state.read()
+    async with AsyncExitStack() as lives:
+        for slot in workers.slots:
+            await lives.enter_async_context(living(run_dir, slot, workers.follower, lambda: None, parent=None))
+        # as a leader that died before it told anyone
+        workers.replica.state.write(state.next(state.generation + 1, state.previous, "1", state.followed))
+        await asyncio.to_thread(until, lambda: workers.versions == ["1", "1", "1"], 10, "all follow")
 
 
 async def test_no_request_waits_for_the_disk_that_keeps_the_state(

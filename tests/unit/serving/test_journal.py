@@ -1,6 +1,7 @@
 """Which way a worker's answers go, and what becomes of those that find no room."""
 
 import asyncio
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -95,6 +96,21 @@ async def test_a_full_spool_takes_nothing_and_says_so(make: Make, spool: Spool) 
     (spool.folder / "what lies there").unlink()
     journal.look()
     assert journal.problem is None
+
+
+async def test_a_disk_that_is_gone_is_told_and_what_it_does_not_take_is_counted(make: Make, spool: Spool) -> None:
+    journal = make()
+    shutil.rmtree(spool.folder)
+    journal.add_batch(0.1, b"lost", b"{}")
+    with pytest.raises(NotRecorded, match=r"the spool: .* No such file"):
+        await journal.add_outcomes([("0" * 32, 1.0)])
+    assert await all_written(journal, 1) == Counts(dropped=1)
+    assert "the spool: " in str(journal.problem)
+    spool.folder.mkdir()
+    journal.look()
+    journal.add_batch(0.1, b"kept", b"{}")
+    assert await all_written(journal, 2) == Counts(recorded=1, dropped=1)
+    assert (written(spool), journal.problem) == ([(b"batch", b"kept")], None)
 
 
 async def test_a_share_is_of_all_answers(make: Make) -> None:

@@ -14,6 +14,8 @@ import pytest
 from pydantic import SecretStr
 from serving_servers import bike_settings, listening
 
+pytestmark = pytest.mark.thorough
+
 RULES = Path(__file__).with_name("schemathesis.toml")
 FORMATS = Path(__file__).parents[2] / "support" / "schemathesis_formats.py"
 EXAMPLES = 50

@@ -1,13 +1,15 @@
-"""When the recorder gives way, and when it doesn't."""
+"""When the recorder sends on, when it gives way, and when it doesn't."""
 
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import linering
 import pytest
+from programs import until
 from serving.observe.metrics import RecorderMetrics
 from serving.recorder import lines
-from serving.recorder.collector import Collector
+from serving.recorder.collector import COLLECT_SECONDS, Collector
 from serving.recorder.lines import ONE
 from serving.recorder.process import (
     FIRST_RETRY_SECONDS,
@@ -79,6 +81,51 @@ def test_it_goes_on_at_once_while_there_is_more_and_then_waits(recorder: Recorde
     assert recorder.pause == IDLE_SECONDS
 
 
+def test_what_is_said_is_on_its_way_within_a_third_of_a_second(recorder: Recorder, keeper: Keeper) -> None:
+    pauses, arrived = [], []
+
+    class Ticks(threading.Event):
+        """Time that passes at once; in the second pause something gets into the spool, and the fourth is the last."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            assert timeout is not None
+            pauses.append(timeout)
+            arrived.append(keeper.rows)
+            if len(pauses) == 2:
+                say(recorder)
+            return len(pauses) == 4
+
+    recorder.ending = Ticks()
+    recorder.run(lambda: False)
+    assert arrived == [0, 0, 1, 1]
+    assert COLLECT_SECONDS + max(pauses) < 1 / 3
+
+
+def test_a_warehouse_that_does_not_answer_keeps_nothing_from_the_spool(recorder: Recorder) -> None:
+    asked, answer = threading.Event(), threading.Event()
+
+    class Silent(Keeper):
+        def take(self, kind: str, lines: bytes) -> int:
+            asked.set()
+            assert answer.wait(30)
+            return super().take(kind, lines)
+
+    ring = linering.new(ONE, 10_000)
+    assert ring is not None
+    spool, silent = recorder.shipper.spool, Silent()
+    recorder.collector, recorder.shipper = Collector([ring], spool), Shipper(spool, silent)
+    running = threading.Thread(target=recorder.run, args=(lambda: False,), daemon=True)
+    running.start()
+    ring.add(0, b"first", b"{}")
+    assert asked.wait(10)
+    ring.add(0, b"second", b"{}")
+    until(lambda: any(b"second" in path.read_bytes() for path in spool.folder.iterdir()), 10, "it is in the spool")
+    answer.set()
+    recorder.ending.set()
+    running.join()
+    assert silent.rows == 2
+
+
 def test_it_gives_way_while_it_waits_for_the_processor(
     recorder: Recorder, schedule: Callable[[int, int], None]
 ) -> None:
@@ -144,3 +191,15 @@ def test_it_tells_of_the_collector_s_trouble_as_well(recorder: Recorder, keeper:
     keeper.away = True
     recorder.step()
     assert recorder.status.read().problem == "the warehouse: no connection; the spool: full"
+
+
+def test_a_file_that_cannot_be_read_is_told_and_looked_at_again(recorder: Recorder, keeper: Keeper) -> None:
+    unreadable = recorder.shipper.spool.folder / "other-1.000001.predictions"
+    unreadable.mkdir()
+    say(recorder)
+    recorder.step()
+    assert recorder.pause == LONGEST_RETRY_SECONDS
+    assert recorder.status.read().problem == f"the spool: [Errno 21] Is a directory: '{unreadable}'"
+    unreadable.rmdir()
+    recorder.step()
+    assert (keeper.rows, recorder.pause, recorder.status.read().problem) == (1, 0, None)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from serving.predictions import Served
 from serving.protocols import row_columns, values
 
+pytestmark = pytest.mark.thorough
+
 ODD: list[Any] = [
     *(None, True, False, 0, -0.0, 1, 1.0, 3, 3.5, 7, 9, 1e-42, 1e37, -1e38, 1e300, 2**53 + 1, 2**63, 2**64, -(2**70)),
     *("", "post", "bike", "x", "7", "1.5", "nan", "\x00", "é", [], {}, [1]),

@@ -9,7 +9,7 @@ import pytest
 from contract import booster
 from serving.predictions import Served, one
 from serving.recorder import lines
-from serving.recorder.lines import ONE
+from serving.recorder.lines import BATCH, ONE
 from serving.recorder.shadow import Shadow
 from serving.recorder.warehouse import Away
 from serving.store import Record
@@ -97,6 +97,12 @@ def test_a_row_that_the_challenger_refuses_is_counted_and_the_others_are_scored(
     shadow = Shadow(lambda: challenger, 1, taken)
     shadow.arrived(log(champion, 1, {"at": 7}) + log(champion, 1), behind=False)
     assert (len(taken.lines), shadow.counts.failed, shadow.counts.scored) == (1, 1, 1)
+
+
+def test_batches_are_not_asked_again(champion: Served, challenger: Served, taken: Taken) -> None:
+    batch = lines.answers(BATCH, [(1000, 0.1, b'{"rows": []}', b'{"batch_id": ""}')])
+    Shadow(lambda: challenger, 1, taken).arrived(batch + log(champion, 1), behind=False)
+    assert [kind for kind, *_ in taken.lines] == ["shadow"]
 
 
 def test_there_may_be_no_challenger_or_one_that_serves(champion: Served, taken: Taken) -> None:

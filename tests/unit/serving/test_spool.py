@@ -6,13 +6,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from serving.recorder import lines
 from serving.recorder.lines import ONE
 from serving.recorder.shipper import PART_BYTES, REFUSED, Shipper
-from serving.recorder.spool import OUTCOMES, PREDICTIONS, SegmentWriter, Spool
+from serving.recorder.spool import OUTCOMES, PREDICTIONS, Segment, SegmentWriter, Spool
 from serving.recorder.warehouse import Away, Unfit
 
 
@@ -177,6 +178,51 @@ def test_what_a_broken_disk_left_is_refused_or_torn_and_holds_nothing_else_up(sp
     assert (shipper.counts.torn, shipper.counts.refused) == (2, 1)
 
 
+@dataclass(frozen=True)
+class Ending(Spool):
+    """A spool whose writers end, and die, just after it has been looked through."""
+
+    lives: bool = True
+    """The writers' processes, of which ``segments`` learns before or after that."""
+
+    def segments(self) -> Iterator[Segment]:
+        for segment in list(super().segments()):
+            if segment.path.name.endswith(".open"):
+                segment.path.rename(segment.path.with_name(segment.name))
+            yield Segment(segment.path, segment.kind, segment.is_open and self.lives)
+
+
+@pytest.mark.parametrize("lives", [True, False])
+def test_a_segment_that_ends_while_it_is_looked_at_is_read_under_its_new_name(spool: Spool, lives: bool) -> None:
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 1_000)
+    shipper = Shipper(spool, kept)
+    writer.write(said(b"a"))
+    ship_all(shipper)
+    writer.write(said(b"b"))
+    shipper.spool = Ending(spool.folder, spool.run, lives)
+    assert not shipper.ship()
+    shipper.spool = spool
+    ship_all(shipper)
+    assert list(kept.kept) == [b"a", b"b"]
+    assert (files(spool), shipper.counts.rows, shipper.counts.torn) == ([], 2, 0)
+
+
+def test_what_waits_is_made_durable_by_its_content_and_its_name(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced, fsync = [], os.fsync
+
+    def noted(handle: int) -> None:
+        fsync(handle)
+        synced.append(Path(f"/proc/self/fd/{handle}").readlink())
+
+    SegmentWriter(spool, PREDICTIONS, 1_000).write(said(b"a"))
+    (file,) = spool.folder.iterdir()
+    monkeypatch.setattr(os, "fsync", noted)
+    Shipper(spool, Requests()).make_durable()
+    assert synced == [file, spool.folder]
+    Shipper(Ending(spool.folder, spool.run), Requests()).make_durable()
+    assert synced == [file, spool.folder, spool.folder]
+
+
 def test_a_process_id_that_comes_again_takes_nobody_s_file(spool: Spool) -> None:
     earlier = spool.new(1, PREDICTIONS)
     earlier.write_bytes(said(b"a"))
@@ -194,6 +240,29 @@ def test_a_disk_that_is_full_in_the_middle_of_a_line_leaves_no_half_of_it(spool:
     writer.write(said(b"c"))
     ship_all(Shipper(spool, kept))
     assert list(kept.kept) == [b"a" * 9, b"c"]
+
+
+def test_a_half_line_that_cannot_be_taken_back_is_the_last_of_its_file(
+    spool: Spool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: int) -> None:
+        raise OSError("Input/output error")
+
+    kept, writer = Requests(), SegmentWriter(spool, PREDICTIONS, 1_000_000)
+    writer.write(said(b"a"))
+    monkeypatch.setattr(os, "ftruncate", fail)
+    with files_of_at_most(4_000), pytest.raises(OSError, match="too large"):
+        writer.write(said(b"b" * 5_000))
+    writer.write(said(b"c"))
+    shipper = Shipper(spool, kept)
+    ship_all(shipper)
+    assert (list(kept.kept), shipper.counts.torn) == ([b"a", b"c"], 1)
+
+
+def test_a_file_that_goes_while_the_spool_is_measured_counts_as_nothing(spool: Spool) -> None:
+    SegmentWriter(spool, PREDICTIONS, 1_000).write(said(b"a"))
+    (spool.folder / "gone").symlink_to(spool.folder / "nowhere")
+    assert spool.total_bytes() == len(said(b"a"))
 
 
 def test_other_files_in_the_folder_are_nobody_s_business(spool: Spool) -> None:

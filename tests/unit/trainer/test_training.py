@@ -104,6 +104,27 @@ def test_zone_tables_hold_only_what_their_rows_say(january: pa.Table, february: 
     assert lookup.model_dump()["table"][unseen - 1] == pytest.approx(median, abs=1e-4)
 
 
+def test_a_zone_s_mean_is_shrunk_towards_the_median_by_five_trips_weight() -> None:
+    # by zone: five trips, one trip, and so many others that the median is theirs
+    zones, minutes = [7] * 5 + [8] + [9] * 20, [30.0] * 5 + [70.0] + [10.0] * 20
+    trips = pa.table({"pu_location_id": zones, "do_location_id": zones[::-1], "duration_minutes": minutes})
+    tables = {
+        feature.name: feature.model_dump()["table"]
+        for feature in fit_contract(trips).features
+        if feature.name.endswith("_zone_minutes")
+    }
+
+    assert tables["pickup_zone_minutes"][6:10] == [
+        (5 * 30 + 5 * 10) / 10,  # five trips weigh as much as the median
+        (70 + 5 * 10) / 6,
+        10,
+        10,
+    ]
+    # the first twenty trips go to zone 9
+    assert tables["dropoff_zone_minutes"][8] == pytest.approx((5 * 30 + 70 + 14 * 10 + 5 * 10) / 25, abs=1e-4)
+    assert len(tables) == 2
+
+
 def test_metrics_are_those_of_their_definitions() -> None:
     actual = np.array([10, 20, 30, 40], dtype=np.float32)
     predicted = np.array([12, 20, 27, 40], dtype=np.float32)

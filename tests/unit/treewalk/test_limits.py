@@ -110,6 +110,7 @@ def walk_or_refuse(content: bytes) -> None:
     forest.predict(rows)
 
 
+@pytest.mark.thorough
 @settings(max_examples=1500, deadline=None, derandomize=True, database=None)
 @given(
     flips=st.lists(st.tuples(st.integers(0, len(MODEL) - 1), st.integers(1, 255)), min_size=1, max_size=4),
@@ -167,6 +168,7 @@ def test_threads_share_a_forest() -> None:
     assert found == [expected] * 8
 
 
+@pytest.mark.thorough
 def test_what_is_refused_or_freed_leaks_nothing() -> None:
     broken = MODEL.replace(b"left_children", b"left_childrem")
 

@@ -122,11 +122,10 @@ def test_another_user_s_launcher_is_refused() -> None:
     assert "it is user 65534's" in done.stderr
 
 
-@pytest.mark.parametrize("address", ["", "nobody-listens-here"])
-def test_without_a_server_the_launcher_is_prefect_s_engine_itself(address: str) -> None:
+def test_without_a_server_the_launcher_is_prefect_s_engine_itself() -> None:
     done = subprocess.run(
         shlex.split(LAUNCH),
-        env={**os.environ, launcher.ADDRESS: address, "PREFECT__FLOW_RUN_ID": "no id"},
+        env={**os.environ, launcher.ADDRESS: "nobody-listens-here", "PREFECT__FLOW_RUN_ID": "no id"},
         capture_output=True,
         text=True,
         timeout=60,

@@ -188,7 +188,8 @@ class Stack:
     def _choose_port(self, name: str) -> int:
         usual = 0 if self._any_ports else int(self._variables.get(port_variable(name)) or BY_NAME[name].port)
         preferred = usual or self.state.ports.get(name, 0)
-        chosen = ports.choose(preferred)
+        others = [port for other, port in self.state.ports.items() if other != name]
+        chosen = ports.choose(preferred, others)
         if preferred and chosen != preferred:
             self._report.note(f"port {preferred} is in use: {name} gets {chosen}")
         return chosen

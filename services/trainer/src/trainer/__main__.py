@@ -31,12 +31,12 @@ def main() -> None:
     commands: dict[str, Callable[[], None]] = {"deploy": run_deploy, "worker": run_worker}
     parser.add_argument("command", choices=commands)
     chosen = parser.parse_args().command
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
     commands[chosen]()
 
 
 def run_deploy() -> None:
     """Safe to run again, also while flows run."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     chosen = settings()
     migrate(chosen.migrations)
     log.info("warehouse: schema is up to date")

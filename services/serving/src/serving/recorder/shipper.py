@@ -1,12 +1,12 @@
 """From the spool to the warehouse: reads on where it stopped, and removes segments that have arrived as a whole."""
 
 import logging
-import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
+from serving.files import sync
 from serving.recorder.shadow import Shadow
 from serving.recorder.spool import OUTCOMES, Segment, Spool
 from serving.recorder.warehouse import Unfit
@@ -71,14 +71,9 @@ class Shipper:
     def make_durable(self) -> None:
         """Has the disk keep what waits for the warehouse, against a loss of power."""
         for segment in self.spool.segments():
-            try:
-                handle = os.open(segment.path, os.O_RDONLY)
-            except FileNotFoundError:
-                continue
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            with suppress(FileNotFoundError):  # it was ended just now, and has another name
+                sync(segment.path)
+        sync(self.spool.folder)
 
     def _parts(self, segments: Sequence[Segment]) -> list[_Part]:
         parts, room = [], PART_BYTES
@@ -136,7 +131,11 @@ class Shipper:
         for segment in segments:
             if segment.is_open or self._read(segment, 1):
                 continue
-            torn = _length(segment.path) - self._offsets.pop(segment.name, 0)
+            try:
+                length = segment.path.stat().st_size
+            except FileNotFoundError:
+                continue  # as in _read
+            torn = length - self._offsets.pop(segment.name, 0)
             if torn:
                 self.counts.torn += 1
                 log.warning("%s ends with a torn line of %s bytes", segment.name, torn)
@@ -149,10 +148,3 @@ def _halves(lines: bytes) -> list[bytes]:
     if middle in {0, len(lines)}:
         middle = lines.rfind(b"\n", 0, len(lines) // 2) + 1
     return [lines] if middle == 0 else [lines[:middle], lines[middle:]]
-
-
-def _length(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

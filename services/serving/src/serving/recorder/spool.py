@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from serving.files import sync
 from serving.peers import is_alive
 from serving.settings import Settings
 
@@ -86,6 +87,8 @@ class SegmentWriter:
         self._file: int | None = None
         self._path = Path()
         self._length = 0
+        self._is_named = False
+        """The disk knows the file by its name, too."""
 
     def write(self, lines: bytes, *, durably: bool = False) -> None:
         """All of it or nothing.
@@ -103,6 +106,7 @@ class SegmentWriter:
                 written += os.write(handle, memoryview(lines)[written:])
             if durably:
                 os.fsync(handle)
+                self._have_named()
         except OSError:
             self._take_back(handle)
             raise
@@ -125,8 +129,13 @@ class SegmentWriter:
             # a worker that was killed may have had this one's process id
             with suppress(FileExistsError):
                 self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-                self._length = 0
+                self._length, self._is_named = 0, False
         return self._file
+
+    def _have_named(self) -> None:
+        if not self._is_named:
+            sync(self._spool.folder)
+            self._is_named = True
 
     def _take_back(self, handle: int) -> None:
         try:

@@ -49,6 +49,8 @@ class Connection(HttpToolsProtocol):
         self._receiving = False
         self._in_head = False
         self._head_bytes = 0
+        self._begun = 0
+        """How many requests have."""
         self._stalled: float | None = None
         """Since when the client takes nothing of its answer."""
         self._last = False
@@ -60,8 +62,10 @@ class Connection(HttpToolsProtocol):
             self.app = self.manners.shed
 
     def data_received(self, data: bytes) -> None:
+        first = self._begun + (not self._receiving)
         super().data_received(data)
-        if self._in_head:
+        # where an earlier request ends in the same piece, nobody knows how much of it is this one's head
+        if self._in_head and self._begun == first:
             self._head_bytes += len(data)
             if self._head_bytes > LONGEST_HEAD_BYTES:
                 detail = f"the request's head is longer than {LONGEST_HEAD_BYTES} bytes"
@@ -81,6 +85,7 @@ class Connection(HttpToolsProtocol):
         self._since = perf_counter()
         self._receiving = self._in_head = True
         self._head_bytes = 0
+        self._begun += 1
 
     def on_headers_complete(self) -> None:
         self._in_head = False

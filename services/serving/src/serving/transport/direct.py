@@ -24,6 +24,8 @@ LONGEST_BODY_BYTES = 4096
 
 _UNDERSTOOD = frozenset((b"content-type", b"content-length", b"x-request-id", b"traceparent", b"tracestate"))
 _UNUSUAL = frozenset((b"expect", b"connection", b"upgrade", b"transfer-encoding", b"content-encoding"))
+_KEEP_ALIVE = (b"connection", b"keep-alive")
+"""What holds without it too; most clients of Python's say it all the same."""
 
 
 class ShortWay:
@@ -63,7 +65,6 @@ class DirectConnection(Connection):
         self._short_way = short_way
         self._held: list[bytes] | None = None
         """Body of the request that goes the short way."""
-        self._held_bytes = 0
         self._asked = 0.0
         self._understood: dict[bytes, bytes] = {}
 
@@ -71,7 +72,6 @@ class DirectConnection(Connection):
         if self.url == b"/predict" and self._is_plain():
             self._in_head = False
             self._held = []
-            self._held_bytes = 0
             self._asked = perf_counter()
         else:
             super().on_headers_complete()
@@ -79,11 +79,8 @@ class DirectConnection(Connection):
     def on_body(self, body: bytes) -> None:
         if self._held is None:
             super().on_body(body)
-            return
-        self._held.append(body)
-        self._held_bytes += len(body)
-        if self._held_bytes > LONGEST_BODY_BYTES:
-            self._hand_over()
+        else:
+            self._held.append(body)  # no more than was declared: the parser sees to that
 
     def on_message_complete(self) -> None:
         held = self._held
@@ -119,7 +116,7 @@ class DirectConnection(Connection):
             return False
         understood = self._understood = {}
         for name, value in self.headers:
-            if name in _UNUSUAL:
+            if name in _UNUSUAL and (name, value.lower()) != _KEEP_ALIVE:
                 return False
             if name in _UNDERSTOOD:
                 if name in understood:

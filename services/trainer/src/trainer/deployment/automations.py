@@ -160,4 +160,5 @@ def _save(wanted: AutomationCore, prefect: SyncPrefectClient) -> None:
 
 
 def _contents(automation: AutomationCore) -> dict[str, object]:
-    return automation.model_dump(mode="json", include={"description", "trigger", "actions"})
+    # as Python's values: in JSON a set of events is a list, in an order that differs by chance
+    return automation.model_dump(include={"description", "trigger", "actions"})

@@ -15,14 +15,14 @@ import requests
 from console.runs import TRAINING
 from embedded.processes import Process, spawn
 from embedded.root import ROOT
-from pipelines import MODEL, QUICK, Pipeline
+from pipelines import MODEL, QUICK, Pipeline, running
 from trainer.deployment import automations
 from trainer.flows.events import DECAYED, DRIFTED, RESOURCE
 from trainer.retraining.decision import Retraining
 from trainer.retraining.history import PostgresRetrainings
 from webhooks import Messages
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 LONG = {**QUICK, "max_rounds": 20_000, "early_stopping_rounds": 20_000, "learning_rate": 0.001}
 """A training that nobody waits for."""
@@ -56,14 +56,25 @@ class Worker:
             self._process.stop(grace=0, first=signal.SIGKILL)
 
     def kill_flows(self) -> None:
+        """Those of the fork server's children that aren't the first, which is Prefect's worker."""
         assert self._process is not None
-        for child in psutil.Process(self._process.pid).children(recursive=True):
-            os.kill(child.pid, signal.SIGKILL)
+        _, *flows = sorted(psutil.Process(self._process.pid).children(), key=lambda child: child.create_time())
+        assert flows
+        for flow in flows:
+            os.kill(flow.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """A stack of its own, with a model, whose worker dies."""
+    with running(tmp_path_factory.mktemp("unattended")) as pipeline:
+        pipeline.train()
+        yield pipeline
 
 
 @pytest.fixture(scope="module")
 def worker(
-    pipeline: Pipeline, first_training: object, webhook: tuple[str, Messages], tmp_path_factory: pytest.TempPathFactory
+    pipeline: Pipeline, webhook: tuple[str, Messages], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Worker]:
     """In place of the stack's own, and a stack that takes a run for dead as early as heartbeats allow."""
     url, _ = webhook
@@ -73,8 +84,6 @@ def worker(
     worker.start()
     yield worker
     worker.kill()
-    pipeline.deploy()
-    pipeline.stack.start(["prefect-worker"])
 
 
 def api(pipeline: Pipeline) -> str:

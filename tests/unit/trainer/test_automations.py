@@ -1,0 +1,21 @@
+"""An automation that is as wanted is recognised as such, and left alone."""
+
+from datetime import timedelta
+
+from prefect.events.schemas.automations import AutomationCore
+from trainer.deployment import automations
+
+EVENTS = [f"event {number}" for number in range(100)]
+"""So many that a set of them has another order when it is made in another order."""
+
+
+def waiting_for(events: list[str]) -> AutomationCore:
+    crash = automations._crash(timedelta(seconds=90))
+    return crash.model_copy(update={"trigger": crash.trigger.model_copy(update={"expect": set(events)})})
+
+
+def test_the_order_of_the_events_that_are_waited_for_makes_no_difference() -> None:
+    backwards = list(reversed(EVENTS))
+    assert list(set(EVENTS)) != list(set(backwards))
+    assert automations._contents(waiting_for(EVENTS)) == automations._contents(waiting_for(backwards))
+    assert automations._contents(waiting_for(EVENTS)) != automations._contents(waiting_for(EVENTS[1:]))
