@@ -10,7 +10,7 @@ import requests
 from pipelines import Pipeline, running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     # one test's alarm must not change the model under another
     with running(tmp_path_factory.mktemp("pipeline"), SERVING_WORKERS="2", TRAINER_RETRAININGS_A_DAY="0") as pipeline:
@@ -24,7 +24,7 @@ class FirstTraining:
     run: Mapping[str, Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def first_training(pipeline: Pipeline) -> FirstTraining:
     ready = requests.get(pipeline.stack.url("serving") + "/health/ready", timeout=10).status_code
     return FirstTraining(ready, pipeline.train())

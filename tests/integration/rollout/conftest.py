@@ -19,7 +19,7 @@ from stoppable_driver import MODEL
 ALEMBIC = ROOT / "infra/postgres/warehouse/alembic.ini"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(make_bundle: Callable[..., Contract], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RolloutStack]:
     """Versions 1 and 2 are registered, 1 is champion and served; what the schedule would write is written."""
     stack = Stack(tmp_path_factory.mktemp("rollout"), any_ports=True)

@@ -135,7 +135,8 @@ async def test_a_client_that_reads_nothing_is_not_written_to_without_end(
         assert await metric(address, "serving_requests_total", route="/predict") < many
         # it gets the rest as soon as it reads on
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
-        assert await client.count(b"HTTP/1.1 200 OK", many) == many
+        async with asyncio.timeout(60):
+            assert await client.count(b"HTTP/1.1 200 OK", many) == many
         client.writer.transport.abort()
         assert (await other.post("/predict", content=ROW)).status_code == 200
 
