@@ -50,7 +50,7 @@ history:  ## what was served when, why and by whose decision, on the stack that 
 	@$(CONSOLE) history
 
 test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole stack; about 3 minutes
-	@$(PYTEST) --numprocesses=2 -m "not thorough" $(PYTEST_ARGS)
+	@$(PYTEST) --numprocesses=2 -m "not thorough" --hypothesis-profile=quick $(PYTEST_ARGS)
 
 test-all: $(INSTALLED)  ## all tests but those of the Docker stack; about 10 minutes
 	@$(PYTEST) --numprocesses=3 $(PYTEST_ARGS)

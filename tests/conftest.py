@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import numpy as np
 import pytest
 import xgboost
@@ -17,6 +18,8 @@ from pydantic_core import to_json
 from xdist.scheduler import LoadScopeScheduling
 
 MakeBundle = Callable[..., Contract]
+
+hypothesis.settings.register_profile("quick", max_examples=20)
 
 STACKS = tuple(f"tests/integration/{folder}/" for folder in ("pipeline", "unattended", "replay", "rollout"))
 """Folders whose tests share a stack that takes long to start. The longest first: shorter ones fill the gaps."""

@@ -24,7 +24,8 @@ _numbers = count(1)
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres.Server]:
-    with postgres.temporary() as server:
+    # its databases last for a test, and no test pulls the plug
+    with postgres.temporary(fsync="off", full_page_writes="off", synchronous_commit="off") as server:
         yield server
 
 

@@ -41,13 +41,17 @@ def test_months_become_a_model_that_is_served_recorded_watched_and_taken_back(
     assert run["state"]["type"] == "COMPLETED", pipeline.runs.log(run["id"])
     assert f"{MODEL} version {first}: " in pipeline.artifact("monitoring")
 
-    # a weaker model is refused; it is promoted all the same, and taken back
-    weaker = pipeline.train(boosting={"max_rounds": 3})["state"]["message"].split()[2]
-    assert pipeline.alias("challenger") == weaker
-    assert pipeline.served() == first
-    forced = pipeline.run(f"promote/{MODEL}", {"version": weaker, "force": True, "reason": "a drill"})
+    # a model that is no better is refused; it is promoted all the same, and taken back
+    trained = pipeline.mlflow.get_model_version(MODEL, first)
+    source = str(trained.source)
+    model = source.removeprefix("models:/")
+    again = str(pipeline.mlflow.create_model_version(MODEL, source, trained.run_id, model_id=model).version)
+    refused = pipeline.run(f"promote/{MODEL}", {"version": again})
+    assert refused["state"]["type"] == "FAILED"
+    assert f"version {again} is refused" in refused["state"]["message"]
+    forced = pipeline.run(f"promote/{MODEL}", {"version": again, "force": True, "reason": "a drill"})
     assert forced["state"]["type"] == "COMPLETED", pipeline.runs.log(forced["id"])
-    assert pipeline.served() == pipeline.alias("champion") == weaker
+    assert pipeline.served() == pipeline.alias("champion") == again
     back = pipeline.run(f"rollback/{MODEL}", {"reason": "it is over"})
     assert back["state"]["message"] == f"{MODEL} version {first} is champion and served: it is over"
     assert pipeline.served() == pipeline.alias("champion") == first

@@ -115,6 +115,7 @@ async def test_pipelined_requests_are_answered_in_their_order(start: Start) -> N
         assert [json.loads(body)["prediction"] for _, _, body in heard[::3]] == alone
 
 
+@pytest.mark.thorough
 async def test_a_client_that_reads_nothing_is_not_written_to_without_end(
     start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,8 @@ from trainer.search.space import SPACE, boosting_at, nearest
 from trainer.search.study import MOST_TRIES, Study
 from trainer.usecases.trips.features import fit_contract
 
+pytestmark = pytest.mark.thorough
+
 GIVEN = Boosting(max_rounds=60, early_stopping_rounds=5)
 POOR = Boosting(learning_rate=1.0, max_depth=1, min_child_weight=0, reg_lambda=0, max_rounds=3)
 SEED = 1
@@ -94,7 +96,6 @@ def test_the_result_is_never_worse_than_the_given_parameters_and_better_than_poo
     assert again.best.error <= again.given.error
 
 
-@pytest.mark.thorough
 def test_what_is_clearly_worse_is_given_up_and_the_given_parameters_never_are(matrices: Matrices) -> None:
     rounds: dict[int, int] = {}
     tried = searched(matrices, 16, parallel=1, ended=lambda trial: rounds.update({trial.number: trial.result.rounds}))
@@ -108,7 +109,6 @@ def test_what_is_clearly_worse_is_given_up_and_the_given_parameters_never_are(ma
     assert tried[0].ending == "complete"
 
 
-@pytest.mark.thorough
 def test_the_same_seed_tries_the_same_parameters_and_chooses_the_same(matrices: Matrices) -> None:
     first, second = (searched(matrices, 14) for _ in range(2))
 
@@ -116,7 +116,6 @@ def test_the_same_seed_tries_the_same_parameters_and_chooses_the_same(matrices: 
     assert Outcome(first, 1).best.boosting == Outcome(second, 1).best.boosting
 
 
-@pytest.mark.thorough
 def test_a_search_that_was_interrupted_ends_as_one_that_was_not(matrices: Matrices) -> None:
     whole = searched(matrices, 14)
     storage = InMemoryStorage()
@@ -230,7 +229,6 @@ def test_no_result_is_an_error_that_says_why() -> None:
         Outcome(tried, 9.1)
 
 
-@pytest.mark.thorough
 def test_the_report_has_the_best_trials_and_what_became_of_the_others(matrices: Matrices) -> None:
     text = markdown(Outcome(searched(matrices, 12), 42.4))
 

@@ -22,6 +22,8 @@ from trainer.modelling.parameters import Boosting
 from trainer.search.study import Study
 from training_steps import MemoryRun, settings_for
 
+pytestmark = pytest.mark.thorough
+
 Prepare = Callable[[pa.Table, pa.Table], FeatureSet]
 
 GIVEN = Boosting(max_rounds=60, max_depth=4, learning_rate=0.3, early_stopping_rounds=5)

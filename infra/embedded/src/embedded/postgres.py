@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import psycopg2
 
@@ -65,12 +66,13 @@ class Server:
         self.process.stop(grace=20, first=signal.SIGINT)
 
 
-def start(folder: Path, *, port: int = 0) -> Server:
+def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingProxyType({})) -> Server:
     """Starts Postgres with its data below ``folder``, making databases and roles at the first start.
 
     Args:
         folder: made if absent; also keeps the passwords, readable by its owner alone.
         port: 0 for any free one.
+        settings: Of Postgres, beyond its defaults.
 
     Raises:
         StackError: it couldn't be made or didn't start; the text has its output.
@@ -84,7 +86,11 @@ def start(folder: Path, *, port: int = 0) -> Server:
     if fresh:
         _initialise(binaries, home, kept[SUPERUSER], account)
     process = spawn(
-        _command(binaries, home, chosen), env=_environment(), log=home / "postgres.log", cwd=home, account=account
+        _command(binaries, home, chosen, settings),
+        env=_environment(),
+        log=home / "postgres.log",
+        cwd=home,
+        account=account,
     )
     server = Server(process, chosen, kept, home)
     try:
@@ -115,10 +121,14 @@ def running(folder: Path, process: Process, port: int) -> Server:
 
 
 @contextlib.contextmanager
-def temporary() -> Iterator[Server]:
-    """A Postgres in a folder that is gone, with all data, when the block ends."""
+def temporary(**settings: str) -> Iterator[Server]:
+    """A Postgres in a folder that is gone, with all data, when the block ends.
+
+    Args:
+        settings: Of Postgres, such as ``fsync="off"`` where no loss of power has to be survived.
+    """
     with tempfile.TemporaryDirectory(prefix="roundhouse-postgres-") as folder:
-        server = start(Path(folder))
+        server = start(Path(folder), settings=settings)
         try:
             yield server
         finally:
@@ -207,9 +217,9 @@ def _initialise(binaries: Path, home: Path, password: str, account: Account | No
         raise CommandFailed("initdb", done.returncode, done.stdout + done.stderr)
 
 
-def _command(binaries: Path, home: Path, port: int) -> list[str | Path]:
-    settings = {"listen_addresses": ports.LOOPBACK, "port": str(port), "unix_socket_directories": ""}
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+def _command(binaries: Path, home: Path, port: int, settings: Mapping[str, str]) -> list[str | Path]:
+    places = {"listen_addresses": ports.LOOPBACK, "port": str(port), "unix_socket_directories": ""}
+    options = [part for name, value in {**settings, **places}.items() for part in ("-c", f"{name}={value}")]
     return [binaries / "postgres", "-D", home / "data", *options]
 
 

@@ -31,8 +31,15 @@ log = logging.getLogger("trainer.worker")
 
 ENGINE = "prefect.engine"
 
-ALSO_NEEDED = ("prefect.workers.process", "prefect.cli.worker", "prefect._internal.metrics", "prefect.flow_engine")
-"""What Prefect imports only once a worker or a flow run is under way."""
+ALSO_NEEDED = (
+    "prefect.workers.process",
+    "prefect.cli.worker",
+    "prefect._internal.metrics",
+    "prefect.flow_engine",
+    "trainer.modelling.plots",
+    "trainer.monitoring.page",
+)
+"""What Prefect and the flows import only once a worker or a flow run is under way."""
 
 
 def run_worker() -> None:

@@ -16,7 +16,6 @@ from trainer.modelling.evaluation import Predicted, calibrate, measure_splits
 from trainer.modelling.examples import Examples
 from trainer.modelling.fit import Matrices, fit, fit_with_early_stopping, read_booster
 from trainer.modelling.parameters import Boosting
-from trainer.modelling.plots import draw
 from trainer.usecases.trips.fields import OUTPUT
 
 COVERAGE = 0.9
@@ -46,6 +45,9 @@ def train(run_id: str, found: FeatureSet, boosting: Boosting, seed: int) -> Cand
 @task(name="evaluate", task_run_name="evaluate", cache_policy=NO_CACHE, **RETRIES)
 def evaluate(candidate: Candidate, found: FeatureSet) -> Evaluation:
     """Figures and pictures of the candidate, to MLflow."""
+    # Matplotlib takes most of a second to import; where flows are only deployed nothing is drawn
+    from trainer.modelling.plots import draw
+
     booster, stopped = read_booster(candidate.model), read_booster(candidate.early_stopped)
     splits = {
         "train": Predicted.by(booster, Examples.read(found.training)),

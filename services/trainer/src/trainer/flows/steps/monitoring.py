@@ -15,7 +15,6 @@ from trainer.monitoring.assess import Assessment, Seen, assess
 from trainer.monitoring.journal import Journal
 from trainer.monitoring.measurement import Measurement
 from trainer.monitoring.monitoring import Monitoring, Window
-from trainer.monitoring.page import page
 from trainer.monitoring.reference import FOLDER, Reference
 from trainer.monitoring.rendering import alarm_rows, markdown, subject
 from trainer.monitoring.terms import Terms
@@ -90,6 +89,9 @@ def _traffic(journal: Journal, counted: Counts) -> Traffic | None:
 @task(name="log", task_run_name="log", cache_policy=NO_CACHE, **RETRIES)
 def log(assessment: Assessment) -> str:
     """A run in MLflow beneath the one that trained the version; its id."""
+    # Matplotlib takes most of a second to import; where flows are only deployed nothing is drawn
+    from trainer.monitoring.page import page
+
     monitoring = assessment.monitoring
     tags = {
         "monitoring_of": monitoring.version,
