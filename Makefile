@@ -5,6 +5,7 @@
 # For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=50000 (seconds of the past in one of today)
 # For train, replay, predict and history:  STACK=demo|compose, if both are up
 # For the tests:       PYTEST_ARGS, handed to pytest
+# For test-all:        COVERAGE=1, a report of what of each package the tests reach
 # For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 
 SHELL := bash
@@ -14,7 +15,7 @@ export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
 
 BIN := .venv/bin
 # several processes keep two cores busy while some of them wait
-PYTEST = $(BIN)/pytest tests/unit tests/integration --no-loadscope-reorder --durations=10
+PYTEST = $(if $(COVERAGE),$(BIN)/coverage run -m ,$(BIN)/)pytest tests/unit tests/integration --no-loadscope-reorder --durations=10
 # Installed from the lock; done again only when that or a manifest has changed.
 INSTALLED := .venv/.installed
 MANIFESTS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml services/*/pyproject.toml infra/*/pyproject.toml)
@@ -53,7 +54,9 @@ test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole 
 	@$(PYTEST) --numprocesses=2 -m "not thorough" --hypothesis-profile=quick $(PYTEST_ARGS)
 
 test-all: $(INSTALLED)  ## all tests but those of the Docker stack; about 10 minutes
+	@rm -rf .coverage
 	@$(PYTEST) --numprocesses=3 $(PYTEST_ARGS)
+	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet; $(BIN)/coverage json --quiet -o - | $(BIN)/python tests/support/coverage_by_package.py)
 
 e2e: $(INSTALLED)  ## end-to-end tests of the Docker stack, under a project name of their own
 	@$(BIN)/pytest tests/e2e $(PYTEST_ARGS)
