@@ -1,13 +1,19 @@
 """What operators and people who are told of results rely on."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
+from console.runs import ENDED
 from pipelines import MODEL, Pipeline
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Pending
+from trainer.deployment.deployments import WORK_POOL
 from trainer.deployment.first_training import start_first_training
 from trainer.flows.train import train
 from trainer.modelling.parameters import Boosting
@@ -28,6 +34,28 @@ def test_deployments_have_a_daily_schedule_and_a_form(pipeline: Pipeline) -> Non
     assert {"service", "months", "last_months", "holdout", "boosting", "seed"} <= set(fields)
     assert fields["last_months"]["default"] == 2
     assert all(field["description"] for field in fields.values())
+
+
+@pytest.mark.thorough
+def test_a_run_cannot_choose_its_command_environment_or_folder(pipeline: Pipeline, tmp_path: Path) -> None:
+    api = pipeline.stack.url("prefect-server") + "/api"
+    found = requests.get(f"{api}/deployments/name/retain/predictions", timeout=10).json()
+    chosen = {
+        "command": f"touch {tmp_path}/command",
+        "env": {"TRAINER_WAREHOUSE_URL": "postgresql://127.0.0.1:9/nowhere"},
+        "working_dir": str(tmp_path),
+    }
+    body = {"parameters": {}, "state": {"type": "SCHEDULED"}, "job_variables": chosen}
+    answer = requests.post(f"{api}/deployments/{found['id']}/create_flow_run", json=body, timeout=10)
+    if answer.ok:
+        run = pipeline.wait(lambda: ended(pipeline, answer.json()["id"]), 60, "the run's end")
+        assert run["state"]["type"] == "COMPLETED", pipeline.runs.log(run["id"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def ended(pipeline: Pipeline, run: str) -> dict[str, Any] | None:
+    found = pipeline.runs.read(run)
+    return found if found["state"]["type"] in ENDED else None
 
 
 @pytest.mark.thorough
@@ -54,11 +82,21 @@ def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pip
     assert [(entry["schedule"]["cron"], entry["active"]) for entry in after["schedules"]] == [("30 2 * * 1", False)]
 
 
+@contextmanager
+def paused(prefect: SyncPrefectClient) -> Iterator[None]:
+    """The worker takes no run."""
+    prefect.update_work_pool(WORK_POOL, WorkPoolUpdate(is_paused=True))
+    try:
+        yield
+    finally:
+        prefect.update_work_pool(WORK_POOL, WorkPoolUpdate(is_paused=False))
+
+
 @pytest.mark.thorough
 def test_a_first_training_that_lost_its_worker_is_ended_and_started_again(pipeline: Pipeline) -> None:
     found = deployment(pipeline)
     api = pipeline.stack.url("prefect-server") + "/api"
-    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as prefect:
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as prefect, paused(prefect):
         # as a worker leaves it that is stopped just when it has taken the run
         orphan = prefect.create_flow_run_from_deployment(found["id"], state=Pending(), tags=["first-training"]).id
         started = start_first_training(f"train/{MODEL}", prefect)

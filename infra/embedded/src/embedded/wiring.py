@@ -14,7 +14,7 @@ from embedded.postgres import ROLES, SUPERUSER
 from embedded.root import ROOT
 from embedded.services import BY_NAME
 
-OWN_PREFIXES = ("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "POSTGRES_", "PG", "PYTHONPATH")
+OWN_PREFIXES = ("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "POSTGRES_", "PG", "PYTHONPATH", "COVERAGE_")
 """Variables of the caller's shell that reach a service only by way of docker-compose.yml."""
 
 VOLUMES = ("trainer", "prefect", "mlflow", "serving")
