@@ -26,8 +26,9 @@ STACKS = tuple(f"tests/integration/{folder}/" for folder in ("pipeline", "unatte
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The stacks' tests first; the order within stays."""
-    items.sort(key=lambda item: next((n for n, stack in enumerate(STACKS) if item.nodeid.startswith(stack)), 99))
+    """What takes longest first, since nothing could fill the gaps beside it at the end; the order within stays."""
+    first = (*STACKS, "tests/integration/serving/test_prediction_log.py", "tests/integration/")
+    items.sort(key=lambda item: next((n for n, start in enumerate(first) if item.nodeid.startswith(start)), len(first)))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
