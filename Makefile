@@ -50,10 +50,10 @@ predict:  ## one prediction of the stack that is up
 history:  ## what was served when, why and by whose decision, on the stack that is up
 	@$(CONSOLE) history
 
-test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole stack; about 3 minutes
+test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole stack; 2 minutes, up to 6 on slow cores
 	@$(PYTEST) --numprocesses=2 -m "not thorough" --hypothesis-profile=quick $(PYTEST_ARGS)
 
-test-all: $(INSTALLED)  ## all tests but those of the Docker stack; about 10 minutes
+test-all: $(INSTALLED)  ## all tests but those of the Docker stack; 10 minutes, up to 18
 	@rm -rf .coverage
 	@$(PYTEST) --numprocesses=3 $(PYTEST_ARGS)
 	@$(if $(COVERAGE),$(BIN)/coverage combine --quiet; $(BIN)/coverage json --quiet -o - | $(BIN)/python tests/support/coverage_by_package.py)
