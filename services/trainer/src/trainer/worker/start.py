@@ -31,6 +31,8 @@ log = logging.getLogger("trainer.worker")
 
 ENGINE = "prefect.engine"
 
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
 ALSO_NEEDED = (
     "prefect.workers.process",
     "prefect.cli.worker",
@@ -46,8 +48,11 @@ def run_worker() -> None:
     """Runs the worker until it is told to end; a worker that is told so waits for its flow runs."""
     _import_all([*ALSO_NEEDED, *(deployment.module for deployment in DEPLOYMENTS)])
     server = ForkServer()
+    # a signal that arrives before there is a handler would end this process and leave the worker behind
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
     worker = os.fork()
     if not worker:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
         server.close()
         os.environ[ADDRESS] = server.address
         _run_prefect_worker()
@@ -56,8 +61,9 @@ def run_worker() -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(worker, number)
 
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
+    for number in ENDING:
+        signal.signal(number, end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     found = server.serve(worker)
     if isinstance(found, Request):
         _run_engine(found)
