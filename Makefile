@@ -12,6 +12,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 .PHONY: demo demo-down up down train replay predict history test test-all e2e bench lint help
 export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
+# the tests start dozens of programs: without bytecode on the disk each would compile this repository again
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 # several processes keep two cores busy while some of them wait
