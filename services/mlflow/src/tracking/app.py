@@ -1,0 +1,17 @@
+"""What ``mlflow server --app-name guarded`` runs.
+
+MLflow checks hosts and origins too, but takes each page of this machine for its own, whatever its port.
+"""
+
+import os
+
+from originguard import OriginGuard, listed
+
+
+def guarded() -> OriginGuard:
+    """Uvicorn's factory: MLflow's application, for the hosts and origins that MLflow's own settings name."""
+    # not above: the process that starts uvicorn imports this module too, and doesn't need the application
+    from mlflow.server.fastapi_app import app
+
+    hosts = listed(os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"])
+    return OriginGuard(app, hosts, listed(os.environ.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "")))
