@@ -1,11 +1,14 @@
-"""Random boosters of every kind that the walk knows, and rows that are hard for them."""
+"""Random boosters of every kind that the walk knows, rows that are hard for them, and boosters with wrong numbers."""
 
 import json
+import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xgboost
+from contract import Contract, Golden, bundle
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -141,3 +144,16 @@ def _thresholds(booster: xgboost.Booster) -> Matrix:
     learner = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
     trees = learner.get("gbtree", learner)["model"]["trees"]
     return np.concatenate([np.array(tree["split_conditions"], np.float32) for tree in trees])
+
+
+def replaced(folder: Path, model: bytes) -> None:
+    """The bundle with another booster, sealed again."""
+    contract = Contract.from_json((folder / bundle.CONTRACT).read_bytes())
+    bundle.write(folder, contract, model, Golden.from_json((folder / bundle.GOLDEN).read_bytes()))
+
+
+def with_numbers(model: bytes, name: str, number: int) -> bytes:
+    """The first tree's array of that name, of int32, filled with a number."""
+    start = model.index(name.encode() + b"[$l#L") + len(name) + 5 + 8
+    count = int.from_bytes(model[start - 8 : start], "big")
+    return model[:start] + struct.pack(">i", number) * count + model[start + 4 * count :]

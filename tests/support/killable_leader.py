@@ -20,6 +20,7 @@ from serving.registry import ModelVersion
 from serving.replica import Replica
 from serving.state import STATE, State, StateFile
 from serving.store import ModelStore
+from serving.trial import try_here
 from serving.wire import Call, Reply
 
 MODEL = "bike-demand"
@@ -40,7 +41,7 @@ class OneBundle:
     def metrics(self, version: ModelVersion) -> Mapping[str, float]:
         return {}
 
-    def download(self, version: ModelVersion, file: str, target: Path) -> None:
+    def download(self, version: ModelVersion, file: str, target: Path, most: int) -> None:
         if not (self.folder / file).exists():
             raise FileNotInRegistry(file, version.version)
         shutil.copyfile(self.folder / file, target)
@@ -90,7 +91,7 @@ def main() -> None:
     stop = Stop(step)
     peers, state = StoppingPeers(run_dir, stop), StoppingState(store / STATE, stop)
     replica = replace(Replica.of(run_dir, store), peers=peers, state=state)
-    models = ModelStore(store, MODEL, keep=3)
+    models = ModelStore(store, MODEL, 3, try_here, most_bytes=1 << 20)
     coordinator = Coordinator(OneBundle(bundle), models, replica, Metrics(), seconds=30)
     asyncio.run(coordinator.serve_version(version))
 

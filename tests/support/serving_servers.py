@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from serving.composition import compose
 from serving.settings import Settings
 from serving.transport.server import front
+from serving.trial import try_here
 
 
 def bike_settings(folder: Path, run_dir: Path, **changes: Any) -> Settings:
@@ -31,7 +32,7 @@ async def listening(settings: Settings, registry: Any) -> AsyncIterator[str]:
     """A worker as its process runs it; yields its address, ``http://127.0.0.1:…``."""
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    server = front(compose(settings, registry), listener)
+    server = front(compose(settings, registry, trial=try_here), listener)
     running = asyncio.create_task(server.serve([]))
     while not server.started and not running.done():  # noqa: ASYNC110  uvicorn sets a flag, no event
         await asyncio.sleep(0.01)

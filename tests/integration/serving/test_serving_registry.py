@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import requests
+from boosters import replaced, with_numbers
 from contract import Contract
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
@@ -15,7 +16,8 @@ MakeBundle = Callable[..., Contract]
 
 @pytest.fixture(scope="module")
 def model(tracking: Any, make_bundle: MakeBundle, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A registered model: 1 good, 2 as MLflow 3 logs it, 3 without contract, 4 damaged, 5 another model's."""
+    """A registered model: 1 good, 2 as MLflow 3 logs it, 3 without contract, 4 damaged, 5 another model's,
+    6 that ends the process that explains by it."""
     name, folder = "bike-demand", tmp_path_factory.mktemp("bundles")
     make_bundle(folder / "1", offset=0)
     make_bundle(folder / "2", offset=100)
@@ -25,7 +27,10 @@ def model(tracking: Any, make_bundle: MakeBundle, tmp_path_factory: pytest.TempP
     make_bundle(folder / "5", offset=400, name="car-demand")
     tracking.publish(name, folder / "1", rmse=4.25)
     tracking.publish_logged_model(name, folder / "2")
-    for number in "345":
+    make_bundle(folder / "6", offset=500)
+    # no prediction reads it
+    replaced(folder / "6", with_numbers((folder / "6" / "model.ubj").read_bytes(), "parents", 2**31 - 1))
+    for number in "3456":
         tracking.publish(name, folder / number)
     damaged = tracking.stored(name, "4", "model.ubj")
     content = bytearray(damaged.read_bytes())
@@ -74,6 +79,9 @@ def _refuses_and_serves_on(replica: Any) -> None:
     assert _problem(replica.reload({"version": 4})) == (409, "damaged-bundle")
     assert "model.ubj: sha256" in replica.reload({"version": 4}).json()["detail"]
     assert _problem(replica.reload({"version": 5})) == (409, "wrong-model")
+    workers = replica.get("/model").json()["workers"]
+    assert "loading it ends the process" in replica.reload({"version": 6}).json()["detail"]
+    assert replica.get("/model").json()["workers"] == workers
     assert _problem(replica.reload({"version": 99})) == (409, "version-not-found")
     assert _problem(replica.reload({"version": "two"})) == (422, "invalid-input")
     assert _problem(replica.reload({"versoin": 2})) == (422, "invalid-input")

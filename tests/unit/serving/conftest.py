@@ -18,7 +18,7 @@ from contract.fields import Category, Number, Timestamp
 from contract.operations import Cross, Difference, Identity, Ratio
 from pydantic_core import to_json
 from serving.coordinator import Coordinator
-from serving.errors import FileNotInRegistry, NoChampion, RegistryUnreachable, VersionNotFound
+from serving.errors import FileNotInRegistry, NoChampion, RegistryUnreachable, TooLarge, VersionNotFound
 from serving.follower import Follower
 from serving.listener import listening
 from serving.observe.metrics import Metrics
@@ -27,6 +27,7 @@ from serving.registry import ModelVersion
 from serving.replica import Replica
 from serving.slot import Slot
 from serving.store import ModelStore, Record
+from serving.trial import try_here
 
 MODEL = "bike-demand"
 
@@ -62,13 +63,15 @@ class FolderRegistry:
         self._reach()
         return {"holdout_rmse": float(version.version)}
 
-    def download(self, version: ModelVersion, file: str, target: Path) -> None:
+    def download(self, version: ModelVersion, file: str, target: Path, most: int) -> None:
         self._reach()
         self.downloads.append(file)
         source = self.folders[version.version] / file
         if not source.exists():
             raise FileNotInRegistry(file, version.version)
         content = source.read_bytes()
+        if len(content) > most:
+            raise TooLarge(file, version.version, most)
         if file == self.breaks_at:
             target.write_bytes(content[: len(content) // 2])
             raise RegistryUnreachable("the connection broke")
@@ -150,7 +153,7 @@ async def workers(pids: list[int], registry: FolderRegistry, run_dir: Path, tmp_
     folder = tmp_path / "store"
     folder.mkdir()
     replica, metrics = Replica.of(run_dir, folder), Metrics()
-    store = ModelStore(folder, MODEL, keep=3)
+    store = ModelStore(folder, MODEL, 3, try_here, most_bytes=1 << 20)
     slots = [Slot(pid, store, replica.state, metrics.serving) for pid in pids[:3]]
     coordinator = Coordinator(registry, store, replica, metrics, seconds=30)
     follower = Follower(registry, coordinator, replica, metrics, poll_seconds=0.01)

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 from serving.recorder.challenger import RETRY_LOOKS, Challenger
 from serving.store import ModelStore
+from serving.trial import try_here
 
 
 @pytest.fixture
 def challenger(registry: Any, tmp_path: Path) -> Challenger:
     """Its alias is the registry's."""
-    return Challenger(registry, ModelStore(tmp_path / "store", "bike-demand", keep=2))
+    return Challenger(registry, ModelStore(tmp_path / "store", "bike-demand", 2, try_here, most_bytes=1 << 20))
 
 
 def version(challenger: Challenger) -> str | None:

@@ -15,14 +15,18 @@ from serving.errors import (
     Refused,
     RegistryUnreachable,
     StoreFailed,
+    TooLarge,
     WrongModel,
 )
 from serving.store import ModelStore
+from serving.trial import try_here
+
+MOST_BYTES = 1 << 20
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
-    return ModelStore(tmp_path / "store", "bike-demand", keep=3)
+    return ModelStore(tmp_path / "store", "bike-demand", 3, try_here, MOST_BYTES)
 
 
 def entries(tmp_path: Path) -> list[str]:
@@ -147,4 +151,50 @@ def test_old_entries_leave_but_never_the_needed_ones(store: ModelStore, registry
 def test_a_store_that_cannot_be_written_says_so(registry: Any, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreFailed, match="the model store"):
-        ModelStore(tmp_path / "file", "bike-demand", keep=3).fetch(registry, registry.version("1"))
+        ModelStore(tmp_path / "file", "bike-demand", 3, try_here, MOST_BYTES).fetch(registry, registry.version("1"))
+
+
+def test_a_version_that_is_larger_than_allowed_is_not_downloaded_whole(tmp_path: Path, registry: Any) -> None:
+    size = sum((registry.folders["1"] / name).stat().st_size for name in ("model.ubj", "golden.json"))
+    ModelStore(tmp_path / "store", "bike-demand", 3, try_here, size).fetch(registry, registry.version("1"))
+    small = ModelStore(tmp_path / "other", "bike-demand", 3, try_here, size - 1)
+    with pytest.raises(TooLarge, match="version 1: "):
+        small.fetch(registry, registry.version("1"))
+    assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_a_version_is_tried_before_it_is_in_the_store(tmp_path: Path, registry: Any) -> None:
+    seen = []
+
+    def refuse(folder: Path) -> None:
+        seen.append((sorted(path.name for path in folder.iterdir()), (tmp_path / "store" / "trying.json").exists()))
+        raise DamagedBundle("it ends the process")
+
+    store = ModelStore(tmp_path / "store", "bike-demand", 3, refuse, MOST_BYTES)
+    with pytest.raises(DamagedBundle, match="version 1 is damaged: it ends the process"):
+        store.fetch(registry, registry.version("1"))
+    assert seen == [(["contract.json", "golden.json", "model.ubj"], True)]
+    assert entries(tmp_path) == []
+
+
+def test_a_version_whose_trial_the_service_did_not_survive_is_tried_twice_and_no_more(
+    tmp_path: Path, registry: Any
+) -> None:
+    class Killed(BaseException):
+        """The end of the process, after which nothing is tidied up."""
+
+    def end(folder: Path) -> None:
+        shutil.copy(note, tmp_path)
+        raise Killed
+
+    note = tmp_path / "store" / "trying.json"
+    store = ModelStore(tmp_path / "store", "bike-demand", 3, end, MOST_BYTES)
+    for _ in range(2):
+        with pytest.raises(Killed):
+            store.fetch(registry, registry.version("1"))
+        shutil.copy(tmp_path / "trying.json", note)
+    with pytest.raises(DamagedBundle, match=r"ended 2 times while it was tried; remove .*trying\.json"):
+        store.fetch(registry, registry.version("1"))
+    # another version is none the worse for it
+    with pytest.raises(Killed):
+        store.fetch(registry, registry.version("2"))

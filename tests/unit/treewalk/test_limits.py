@@ -12,7 +12,7 @@ import xgboost
 from boosters import FEATURES, Recipe, booster_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from treewalk import Forest, Unsupported, ubjson
+from treewalk import Forest, Malformed, Unsupported, layout, ubjson
 
 ROWS = np.random.default_rng(1).normal(size=(40, FEATURES)).astype(np.float32)
 
@@ -50,6 +50,37 @@ def test_a_model_that_cannot_be_walked_exactly_is_refused_with_the_reason(
     with pytest.raises(Unsupported, match=reason) as refusal:
         Forest.of(raw(**parameters))
     assert reason in refusal.value.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        (b"num_classSL\0\0\0\0\0\0\0\x010", b"num_classSL\0\0\0\0\0\0\0\x0a2000000000", "2000000000 outputs"),
+        (b"split_indices", b"split_indexes", "split_indices"),
+        (b"num_feature", b"num_futures", "num_feature"),
+    ],
+)
+def test_what_xgboost_does_not_write_it_does_not_get_either(old: bytes, new: bytes, problem: str) -> None:
+    assert old in NUMERIC
+    with pytest.raises(Malformed, match=problem):
+        Forest.of(NUMERIC.replace(old, new))
+
+
+def test_a_tree_of_more_levels_than_are_grown_is_malformed() -> None:
+    def chain(levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        # two trees: a leaf, and one whose left children go on
+        inner = np.arange(levels - 1)
+        left = np.full(2 * levels - 1, -1)
+        left[2 * inner] = 2 * inner + 1
+        # the node that goes on is the right one, at an even place
+        starts = np.array([0, 1, 2 * levels])
+        return starts, np.concatenate([[-1], left]), np.concatenate([[-1], np.where(left < 0, -1, left + 1)])
+
+    layout.check_depth(*chain(layout.MOST_LEVELS))
+    with pytest.raises(Malformed, match="levels"):
+        layout.check_depth(*chain(layout.MOST_LEVELS + 1))
+    with pytest.raises(Malformed, match="levels"):
+        layout.check_depth(*chain(1_000_000))
 
 
 @pytest.mark.filterwarnings("ignore:.*gblinear.*")

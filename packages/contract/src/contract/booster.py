@@ -1,7 +1,10 @@
 """A bundle's booster, ready to predict. Needs the extra ``xgboost``.
 
-What predicts is the compiled walk of ``treewalk``, XGBoost's result to the last bit; XGBoost itself takes the models
-that the walk refuses. Neither loads the Python package ``xgboost``.
+What predicts is the compiled walk of ``treewalk``, XGBoost's result to the last bit. XGBoost itself takes sound models
+of another kind. Neither loads the Python package ``xgboost``.
+
+The walk trusts nothing. XGBoost trusts what it reads: a model that the walk doesn't know may end the process. So a
+model that nobody has loaded yet is loaded in a process that may end (``serving.trial``).
 """
 
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from treewalk import Forest, Unsupported
+from treewalk import Forest, Malformed, Unsupported
 
 from contract import bundle, libxgboost
 from contract.document import Contract
@@ -114,6 +117,8 @@ def load(folder: Path, *, threads: int = 1) -> LoadedModel:
 def _forest(model: bytes) -> tuple[Forest | None, str | None]:
     try:
         return Forest.of(model), None
+    except Malformed as error:
+        raise UnusableModel(f"{bundle.MODEL}: {error}") from error
     except Unsupported as error:
         return None, error.reason
 

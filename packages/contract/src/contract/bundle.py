@@ -55,11 +55,17 @@ def read(folder: Path) -> Bundle:
     """
     contract = Contract.from_json(_content(folder, CONTRACT))
     check_names(contract)
-    contents: Mapping[str, bytes] = {name: _content(folder, name) for name in contract.files}
+    contents = check_hashes(folder, contract)
+    return Bundle(contract, contents[MODEL], Golden.from_json(contents[GOLDEN]))
+
+
+def check_hashes(folder: Path, contract: Contract) -> Mapping[str, bytes]:
+    """The sealed files' contents by name. Raises MissingFile, HashMismatch."""
+    contents = {name: _content(folder, name) for name in contract.files}
     for name, expected in contract.files.items():
         if (actual := sha256(contents[name])) != expected:
             raise HashMismatch(name, expected, actual)
-    return Bundle(contract, contents[MODEL], Golden.from_json(contents[GOLDEN]))
+    return contents
 
 
 def _content(folder: Path, name: str) -> bytes:

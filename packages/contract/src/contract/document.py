@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 
+MOST_FIELDS = 2_000
+MOST_FEATURES = 10_000
+MOST_FILES = 16
+
 
 class Interval(Document):
     """Where the outcome lies with the stated probability, as offsets from the prediction in the output's unit."""
@@ -57,11 +61,11 @@ class Contract(Document):
     name: str
     """The registered model's name."""
     description: str = ""
-    fields: list[AnyField] = Field(min_length=1)
-    features: list[AnyOperation] = Field(min_length=1)
+    fields: list[AnyField] = Field(min_length=1, max_length=MOST_FIELDS)
+    features: list[AnyOperation] = Field(min_length=1, max_length=MOST_FEATURES)
     """In the order of the booster's columns."""
     output: Output
-    files: dict[str, str] = Field(default_factory=dict)
+    files: dict[str, str] = Field(default_factory=dict, max_length=MOST_FILES)
     """sha256 (hex) of every other file of the bundle, by name."""
 
     @model_validator(mode="after")
@@ -148,7 +152,7 @@ class Contract(Document):
         """
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise MalformedContract("document", f"isn't JSON: {error}") from error
         if not isinstance(document, dict):
             raise MalformedContract("document", f"is {type(document).__name__}, not an object")

@@ -28,7 +28,7 @@ LARGEST = 1e37
 class Document(BaseModel):
     """A part of contract.json: immutable, and refusing what it doesn't know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 def seconds(moment: datetime) -> float:
@@ -52,6 +52,18 @@ class RawField(Document, ABC):
     def _default_is_for_optional_fields(self) -> Self:
         if self.required and self.default is not None:
             raise ValueError("a required field has no default")
+        return self
+
+    @model_validator(mode="after")
+    def _default_has_a_number(self) -> Self:
+        if self.default is None:
+            return self
+        try:
+            known = math.isfinite(self.encode(self._parsed(self.default)))
+        except (TypeError, ValueError, OverflowError, AttributeError):
+            known = False
+        if not known:
+            raise ValueError(f"the default isn't {self.allowed}")
         return self
 
     @property
@@ -106,6 +118,11 @@ class Ranged(RawField):
 
     def encode(self, value: Any) -> float:
         return float(value)
+
+    def _parsed(self, literal: Any) -> Any:
+        if isinstance(literal, (bool, str)):  # which Python takes for numbers
+            raise ValueError(f"{literal!r} is no number")
+        return literal
 
     @property
     def encoder(self) -> Callable[[Any], float]:

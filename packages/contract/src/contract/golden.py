@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Predict = Callable[[Row], float]
 """One validated row to its prediction."""
 
+MOST_ROWS = 10_000
+"""Half a second of checks wherever the model is loaded."""
 RELATIVE_TOLERANCE = 1e-6
 """Eight units in the last place of float32: another processor may sum trees with other vector instructions."""
 
@@ -43,9 +45,9 @@ def requests_of(contract: Contract, table: "pa.Table") -> list[dict[str, Any]]:
 class Golden(Document):
     """golden.json."""
 
-    rows: list[dict[str, Any]] = Field(min_length=1)
+    rows: list[dict[str, Any]] = Field(min_length=1, max_length=MOST_ROWS)
     """Raw fields as a client sends them."""
-    predictions: list[float]
+    predictions: list[float] = Field(max_length=MOST_ROWS)
 
     def to_json(self) -> bytes:
         return (json.dumps(self.model_dump(mode="json"), indent=1) + "\n").encode()
@@ -56,7 +58,7 @@ class Golden(Document):
         try:
             golden = cls.model_validate_json(text)
         except ValidationError as error:
-            raise MalformedGolden(str(error)) from error
+            raise MalformedGolden(_first(error)) from error
         if len(golden.rows) != len(golden.predictions):
             raise MalformedGolden(f"{len(golden.rows)} rows but {len(golden.predictions)} predictions")
         return golden
@@ -77,3 +79,9 @@ class Golden(Document):
             actual = predict(parsed)
             if not math.isclose(actual, expected, rel_tol=RELATIVE_TOLERANCE, abs_tol=RELATIVE_TOLERANCE):
                 raise GoldenMismatch(position, expected, actual)
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing wrong: a file may have thousands."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'document'}: {first['msg']}"

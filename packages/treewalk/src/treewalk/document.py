@@ -8,10 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treewalk import ubjson
-from treewalk.errors import Unsupported
+from treewalk.errors import Malformed, Unsupported
 from treewalk.objectives import OBJECTIVES, Objective
 
 Document = dict[str, Any]
+
+MOST_OUTPUTS = 16_383
+"""Those of the walk. XGBoost has no limit, and takes memory for as many classes as the document says there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +37,15 @@ class Model:
 
 
 def read(content: bytes) -> Model:
-    """Raises Unsupported, whatever is wrong."""
+    """Raises Unsupported, and Malformed where no release of XGBoost wrote the document."""
     try:
         document = ubjson.read(content)
     except ubjson.Malformed as error:
-        raise Unsupported(f"the model {error}") from error
+        raise Malformed(f"the model {error}") from error
     try:
         return _model(document)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
-        raise Unsupported(f"the model's document isn't of the known form: {error!r}") from error
+        raise Malformed(f"the model's document isn't of the known form: {error!r}") from error
 
 
 def _model(document: Document) -> Model:
@@ -58,8 +61,12 @@ def _model(document: Document) -> Model:
     if forest.get("cats", {}).get("enc"):
         raise Unsupported("the model has its own encoding of categories")
     outputs = max(int(parameters["num_target"]), int(parameters["num_class"]), 1)
+    if outputs > MOST_OUTPUTS:
+        raise Malformed(f"the model has {outputs} outputs, more than {MOST_OUTPUTS}")
     trees = forest["trees"]
-    if not isinstance(trees, list) or not trees:
+    if not isinstance(trees, list):
+        raise Malformed("the model's trees aren't a list")
+    if not trees:
         raise Unsupported("the model has no trees")
     if [tree["id"] for tree in trees] != list(range(len(trees))):
         raise Unsupported("the model's trees aren't in order")
@@ -88,5 +95,5 @@ def _base_scores(text: str, outputs: int) -> NDArray[np.float32]:
     found = json.loads(text)
     scores = np.array(found if isinstance(found, list) else [found], np.float64).astype(np.float32)
     if scores.shape not in {(1,), (outputs,)} or not np.isfinite(scores).all():
-        raise Unsupported(f"the base score is {text}")
+        raise Malformed(f"the base score is {text[:100]}")
     return np.resize(scores, outputs)

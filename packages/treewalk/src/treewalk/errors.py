@@ -7,3 +7,7 @@ class Unsupported(Exception):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+class Malformed(Unsupported):
+    """The model isn't what XGBoost writes. XGBoost must not get it either: it trusts what it reads, and crashes."""

@@ -6,13 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treewalk import document, layout
-from treewalk.errors import Unsupported
+from treewalk.errors import Malformed, Unsupported
 from treewalk.objectives import Transform
 
 try:
     from treewalk._walk import Walk
 except ImportError:  # built on a machine without a compiler
     Walk = None  # type: ignore[assignment,misc]
+
+
+_LIMITS_OF_THE_WALK = {"a number is out of range", "a tree is too broad"}
 
 
 class Forest:
@@ -56,11 +59,13 @@ class Forest:
 
         Raises:
             Unsupported: the walk wouldn't give XGBoost's exact predictions, or isn't installed.
+            Malformed: XGBoost wouldn't write such a model, and can't be trusted to read it.
         """
         if Walk is None:
             raise Unsupported("the compiled walk isn't installed")
         found = document.read(model)
         try:
+            arrays = layout.arrays_of(found)
             walk = Walk(
                 found.features,
                 found.outputs,
@@ -70,10 +75,12 @@ class Forest:
                 found.base_scores,
                 found.groups,
                 found.weights,
-                *layout.arrays_of(found),
+                *arrays,
             )
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
-            raise Unsupported(f"the model's trees aren't of the known form: {error}") from error
+            kind = Unsupported if str(error) in _LIMITS_OF_THE_WALK else Malformed
+            raise kind(f"the model's trees aren't of the known form: {error}") from error
+        layout.check_depth(*arrays[:3])
         return cls(walk, found)
 
     def predict(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from treewalk.document import Document, Model
-from treewalk.errors import Unsupported
+from treewalk.errors import Malformed, Unsupported
 
 Array = NDArray[Any]
 
@@ -30,13 +30,16 @@ MOST_CATEGORY = 1 << 24
 MOST_CATEGORIES = 1 << 24
 MOST_WORDS = 1 << 22
 """Of all sets together: 16 MB."""
+MOST_LEVELS = 512
+"""XGBoost explains a prediction by a recursion as deep as the tree, in memory that grows with its depth squared."""
 
 
 def arrays_of(model: Model) -> tuple[Array, ...]:
     """Starts, left, right, index, condition, default_left, set_of, sets, as ``treewalk._walk.Walk`` takes them.
 
     Raises:
-        Unsupported: a tree isn't of the form that XGBoost writes.
+        Malformed: a tree isn't of the form that XGBoost writes.
+        Unsupported: a tree is of another kind than the walk's.
     """
     for tree in model.trees:
         _check(tree)
@@ -50,6 +53,18 @@ def arrays_of(model: Model) -> tuple[Array, ...]:
     return (starts, *[joined[name] for name in names], set_of, sets)
 
 
+def check_depth(starts: Array, left: Array, right: Array) -> None:
+    """Raises Malformed for trees that are sound otherwise but deeper than any that is grown."""
+    at = base = starts[:-1]
+    for _ in range(MOST_LEVELS):
+        inner = left[at] != -1
+        at, base = at[inner], base[inner]
+        if not len(at):
+            return
+        at, base = np.concatenate([base + left[at], base + right[at]]), np.concatenate([base, base])
+    raise Malformed(f"a tree has more than {MOST_LEVELS} levels")
+
+
 def _check(tree: Document) -> None:
     parameters = tree["tree_param"]
     if int(parameters["size_leaf_vector"]) > 1:
@@ -57,12 +72,12 @@ def _check(tree: Document) -> None:
     nodes = int(parameters["num_nodes"])
     for name, kind in _NODES.items():
         if tree[name].dtype != kind or len(tree[name]) != nodes:
-            raise Unsupported(f"a tree's {name} isn't {nodes} times {kind}")
+            raise Malformed(f"a tree's {name} isn't {nodes} times {kind}")
     for name, kind in _CATEGORIES.items():
         if tree[name].dtype != kind:
-            raise Unsupported(f"a tree's {name} isn't of {kind}")
+            raise Malformed(f"a tree's {name} isn't of {kind}")
     if not len(tree["categories_nodes"]) == len(tree["categories_segments"]) == len(tree["categories_sizes"]):
-        raise Unsupported("a tree's categorical splits aren't complete")
+        raise Malformed("a tree's categorical splits aren't complete")
 
 
 def _joined(trees: list[Document], name: str, kind: "np.dtype[Any]") -> Array:
@@ -83,10 +98,10 @@ def _sets(trees: list[Document], joined: dict[str, Array], starts: Array) -> tup
     owned = np.diff(first)[tree_of]
     inside = (begins >= 0) & (sizes > 0) & (begins <= owned) & (sizes <= owned - begins)
     if not inside.all() or ((nodes < 0) | (nodes >= np.diff(starts)[tree_of])).any():
-        raise Unsupported("a categorical split lies outside of its tree")
+        raise Malformed("a categorical split lies outside of its tree")
     nodes, begins = nodes + starts[tree_of], begins + first[tree_of]
     if (np.diff(nodes) <= 0).any() or not np.array_equal(np.flatnonzero(joined["split_type"]), nodes):
-        raise Unsupported("categorical splits and nodes don't agree")
+        raise Malformed("categorical splits and nodes don't agree")
     if not len(nodes):
         return set_of, np.zeros(0, np.uint32)
     positions, sets = _bits(joined["categories"], begins, sizes)

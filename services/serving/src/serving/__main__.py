@@ -56,14 +56,14 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     # (Arrow's allocator has one too, and hooks that see it through a fork.)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     # not above: prometheus_client too looks at its environment when it is imported
-    from serving import worker
+    from serving import trial, worker
     from serving.batch import process as batch
     from serving.recorder import process as recorder
 
     gc.collect()
     gc.freeze()
     front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()
-    desk = listen(run_dir / BATCH_SOCKET)
+    desk, trials = listen(run_dir / BATCH_SOCKET), listen(run_dir / trial.TRIAL_SOCKET)
     is_recorded = bool(settings.warehouse_url.get_secret_value())
     rings = _rings(settings.workers) if is_recorded else []
     kinds = [
@@ -75,6 +75,7 @@ def _serve(settings: Settings, run_dir: Path) -> int:
             settings.shutdown_seconds,
         ),
         Kind("batch process", settings.batch_processes, lambda _: batch.work(desk), desk, None),
+        Kind("trial process", 1, lambda _: trial.work(trials), trials, None),
         # the last: the workers' last lines are still sent on
         Kind("recorder", int(is_recorded), lambda _: recorder.work(rings), None, recorder.END_SECONDS),
     ]

@@ -38,6 +38,7 @@ from serving.replica import Replica
 from serving.settings import Settings
 from serving.slot import Slot
 from serving.store import ModelStore
+from serving.trial import TRIAL_SOCKET, Trial, TrialProcess
 
 MOST_ASIDE = 8
 """Calls of the registry, the ledger and the store at once."""
@@ -53,7 +54,11 @@ class Worker:
 
 
 def compose(
-    settings: Settings, registry: Registry | None = None, parent: int | None = None, ring: Ring | None = None
+    settings: Settings,
+    registry: Registry | None = None,
+    parent: int | None = None,
+    ring: Ring | None = None,
+    trial: Trial | None = None,
 ) -> Worker:
     """One worker.
 
@@ -61,12 +66,13 @@ def compose(
         registry: Instead of the MLflow server that the settings name.
         parent: See ``serving.life.living``.
         ring: See ``serving.recorder.journal.Journal``.
+        trial: Instead of the replica's trial process.
     """
     assert settings.run_dir is not None
     folder = settings.store / settings.model_name
     folder.mkdir(parents=True, exist_ok=True)
     registry = registry or mlflow_registry(settings, settings.alias)
-    metrics, store = Metrics(), model_store(settings)
+    metrics, store = Metrics(), model_store(settings, trial)
     replica = Replica.of(settings.run_dir, folder)
     slot = Slot(os.getpid(), store, replica.state, metrics.serving)
     coordinator = Coordinator(registry, store, replica, metrics, settings.swap_seconds)
@@ -116,8 +122,18 @@ def compose(
     return Worker(build(parts), parts, settings)
 
 
-def model_store(settings: Settings) -> ModelStore:
-    return ModelStore(settings.store / settings.model_name, settings.model_name, settings.keep_versions)
+def model_store(settings: Settings, trial: Trial | None = None) -> ModelStore:
+    """The replica's own."""
+    folder = settings.store / settings.model_name
+    return ModelStore(
+        folder, settings.model_name, settings.keep_versions, trial or trial_of(settings), settings.max_model_bytes
+    )
+
+
+def trial_of(settings: Settings) -> Trial:
+    """The replica's trial process."""
+    assert settings.run_dir is not None
+    return TrialProcess(settings.run_dir / TRIAL_SOCKET)
 
 
 def limits(settings: Settings) -> Limits:

@@ -55,6 +55,13 @@ class FileNotInRegistry(Refused):
         super().__init__(f"version {version} has no file {file}")
 
 
+class TooLarge(Refused):
+    """A file of the version is larger than this service takes."""
+
+    def __init__(self, file: str, version: str, most: int) -> None:
+        super().__init__(f"version {version}: {file} is larger than the {most} bytes that are left for it")
+
+
 class NoContract(Refused):
     """The version was registered without contract.json."""
 

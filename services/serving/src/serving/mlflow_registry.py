@@ -1,5 +1,6 @@
 """MLflow's registry over plain REST: no MLflow package is needed to serve."""
 
+import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,11 +9,13 @@ from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import requests
+from urllib3.exceptions import HTTPError
 
 from serving.errors import (
     FileNotInRegistry,
     NoChampion,
     RegistryUnreachable,
+    TooLarge,
     UnreadableLocation,
     VersionNotFound,
 )
@@ -22,6 +25,8 @@ from serving.registry import ModelVersion
 API = "api/2.0/mlflow"
 ARTIFACTS = "api/2.0/mlflow-artifacts/artifacts"
 CHUNK = 1 << 20
+MOST_ANSWER = 8 << 20
+"""Bytes of an answer about a version. A run's has all of its parameters, metrics and tags."""
 
 T = TypeVar("T")
 Answer = Mapping[str, Any]
@@ -60,11 +65,13 @@ class MlflowRegistry:
         except _Absent:
             return {}
 
-    def download(self, version: ModelVersion, file: str, target: Path) -> None:
+    def download(self, version: ModelVersion, file: str, target: Path, most: int) -> None:
         path = f"{ARTIFACTS}/{quote(f'{self._folder(version)}/{file}')}"
         try:
             with self._get(path, {}) as response, target.open("xb") as out:
-                for chunk in response.iter_content(CHUNK):
+                for chunk in _chunks(response):
+                    if out.tell() + len(chunk) > most:
+                        raise TooLarge(file, version.version, most)
                     out.write(chunk)
         except _Absent:
             raise FileNotInRegistry(file, version.version) from None
@@ -80,7 +87,7 @@ class MlflowRegistry:
         if location.scheme == "runs":
             run_id, _, within = location.path.strip("/").partition("/")
             location = urlsplit(f"{self._run_folder(run_id, version)}/{within}")
-        if location.scheme != "mlflow-artifacts":
+        if location.scheme != "mlflow-artifacts" or ".." in location.path.split("/"):
             raise UnreadableLocation(
                 f"version {version.version} lies at {uri}, which the tracking server doesn't proxy"
             )
@@ -95,7 +102,7 @@ class MlflowRegistry:
 
     def _api(self, call: str, read: Callable[[Answer], T], **parameters: str) -> T:
         with self._get(f"{API}/{call}", parameters) as response:
-            return read(response.json())
+            return read(json.loads(_whole(response)))
 
     @contextmanager
     def _get(self, path: str, parameters: Mapping[str, str]) -> Iterator[requests.Response]:
@@ -103,7 +110,8 @@ class MlflowRegistry:
             with requests.get(
                 f"{self._uri}/{path}",
                 params=parameters,
-                headers=dict(carried.get()),
+                # as it is: what is packed could be of any size
+                headers={**carried.get(), "Accept-Encoding": "identity"},
                 timeout=self._timeouts,
                 stream=True,
             ) as response:
@@ -112,8 +120,24 @@ class MlflowRegistry:
                 if response.status_code != requests.codes.ok:
                     raise RegistryUnreachable(f"the registry at {self._uri} answered {response.status_code}")
                 yield response
-        except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        except (requests.RequestException, HTTPError, ValueError, KeyError, TypeError, RecursionError) as error:
             raise RegistryUnreachable(f"the registry at {self._uri}: {_reason(error)}") from error
+
+
+def _chunks(response: requests.Response) -> Iterator[bytes]:
+    """The body's bytes as they come."""
+    if "Content-Encoding" in response.headers:
+        raise ValueError("the answer is packed")
+    return iter(lambda: response.raw.read(CHUNK), b"")
+
+
+def _whole(response: requests.Response) -> bytes:
+    read = bytearray()
+    for chunk in _chunks(response):
+        read += chunk
+        if len(read) > MOST_ANSWER:
+            raise ValueError("the answer is too long")
+    return bytes(read)
 
 
 def _version(answer: Answer) -> ModelVersion:

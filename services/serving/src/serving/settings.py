@@ -26,8 +26,11 @@ class Settings(BaseSettings):
     keep_versions: int = Field(default=3, ge=2)
     """Model versions that stay in the store; the current and the previous one always do."""
 
-    model_name: str = Field(default="trip-duration", min_length=1)
-    """The registered model that is served."""
+    max_model_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
+    """A model version of more bytes is refused. A process that loads one takes a few times as much memory."""
+
+    model_name: str = Field(default="trip-duration", pattern=r"^[^/.\x00-\x1f][^/\x00-\x1f]*$", max_length=200)
+    """The registered model that is served, also a folder's name in the store."""
 
     alias: str = Field(default="champion", min_length=1)
     """The alias that the service follows."""

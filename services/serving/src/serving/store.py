@@ -16,12 +16,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from serving.errors import DamagedBundle, FileNotInRegistry, NoContract, StoreFailed, WrongModel
 from serving.files import sync, write_durably
 from serving.registry import ModelVersion, Registry
+from serving.trial import Trial
 
 log = logging.getLogger(__name__)
 
 BUNDLE = "bundle"
 RECORD = "registry.json"
 PART = ".part-"
+TRYING = "trying.json"
+MOST_INTERRUPTED = 2
+MOST_DOCUMENT = 16 << 20
+"""Bytes of contract.json. Of the other files together: the setting."""
 
 
 class Record(BaseModel):
@@ -36,13 +41,33 @@ class Record(BaseModel):
     """Of the run that made the version."""
 
 
-class ModelStore:
-    """Not for two writers at once: the replica's swap lock sees to that. Reading needs no lock."""
+class Trying(BaseModel):
+    """trying.json: the version that is on trial, or whose trial the service didn't survive."""
 
-    def __init__(self, folder: Path, model_name: str, keep: int) -> None:
+    model_config = ConfigDict(frozen=True)
+
+    key: str
+    begun: int
+    """How often."""
+
+
+class ModelStore:
+    """Not for two writers at once: the replica's swap lock sees to that. Reading needs no lock.
+
+    Args:
+        folder: made when the first version is fetched.
+        model_name: whose versions these are.
+        keep: entries that stay.
+        trial: shows that a version can be loaded, before anything else loads it.
+        most_bytes: of a version; a larger one is refused.
+    """
+
+    def __init__(self, folder: Path, model_name: str, keep: int, trial: Trial, most_bytes: int) -> None:
         self._folder = folder
         self._model_name = model_name
         self._keep = keep
+        self._trial = trial
+        self._most_bytes = most_bytes
 
     def load(self, key: str) -> tuple[booster.LoadedModel, Record]:
         """An entry, checked once more. Raises DamagedBundle."""
@@ -63,7 +88,8 @@ class ModelStore:
         """Has the version in the store, from the registry if need be, and returns its key.
 
         Raises:
-            NoContract, WrongModel, DamagedBundle, FileNotInRegistry, UnreadableLocation: the version can't be served.
+            NoContract, WrongModel, DamagedBundle, TooLarge, FileNotInRegistry, UnreadableLocation: the version can't be
+                served.
             RegistryUnreachable, StoreFailed: it can't be had now.
         """
         record = Record(
@@ -98,6 +124,7 @@ class ModelStore:
         part = Path(tempfile.mkdtemp(dir=self._folder, prefix=PART))
         try:
             self._download(registry, version, part / BUNDLE)
+            self._try(version, part / BUNDLE)
             (part / RECORD).write_bytes(_as_json(record))
             for path in [*part.rglob("*"), part]:
                 sync(path)
@@ -109,7 +136,7 @@ class ModelStore:
     def _download(self, registry: Registry, version: ModelVersion, folder: Path) -> None:
         folder.mkdir()
         try:
-            registry.download(version, bundle.CONTRACT, folder / bundle.CONTRACT)
+            registry.download(version, bundle.CONTRACT, folder / bundle.CONTRACT, MOST_DOCUMENT)
         except FileNotInRegistry:
             raise NoContract(version.version) from None
         try:
@@ -117,11 +144,38 @@ class ModelStore:
             if contract.name != self._model_name:
                 raise WrongModel(self._model_name, contract.name)
             bundle.check_names(contract)
+            left = self._most_bytes
             for name in contract.files:
-                registry.download(version, name, folder / name)
-            booster.load(folder)
-        except (ContractError, ValueError, RecursionError) as error:  # the last two: names and nesting no bundle has
+                registry.download(version, name, folder / name, left)
+                left -= (folder / name).stat().st_size
+            bundle.check_hashes(folder, contract)
+        except (ContractError, ValueError) as error:  # the last: names that no file has
             raise DamagedBundle(f"version {version.version} is damaged: {error}") from error
+
+    def _try(self, version: ModelVersion, folder: Path) -> None:
+        """Written down first: what ends the whole service is not tried for ever."""
+        note = self._folder / TRYING
+        begun = self._interrupted(version.key)
+        if begun >= MOST_INTERRUPTED:
+            raise DamagedBundle(
+                f"version {version.version}: the service ended {begun} times while it was tried; "
+                f"remove {note} to try it again"
+            )
+        write_durably(note, Trying(key=version.key, begun=begun + 1).model_dump_json().encode())
+        try:
+            self._trial(folder)
+        except DamagedBundle as error:
+            raise DamagedBundle(f"version {version.version} is damaged: {error}") from error
+        finally:
+            note.unlink(missing_ok=True)
+
+    def _interrupted(self, key: str) -> int:
+        """How often a trial of the version has begun and not ended."""
+        try:
+            found = Trying.model_validate_json((self._folder / TRYING).read_bytes())
+        except (OSError, ValidationError):
+            return 0
+        return found.begun if found.key == key else 0
 
     def _is_whole(self, key: str) -> bool:
         """Whether there is such an entry; one that was damaged on the disk is removed."""

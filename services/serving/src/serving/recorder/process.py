@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from linering import Ring
 
-from serving.composition import mlflow_registry
+from serving.composition import mlflow_registry, trial_of
 from serving.observe.metrics import RecorderMetrics
 from serving.peers import Peers
 from serving.recorder.challenger import Challenger
@@ -65,7 +65,7 @@ def _shadow(settings: Settings, warehouse: Warehouse, ending: threading.Event) -
     if not settings.shadow_share:
         return None
     folder = settings.store / settings.model_name / "challenger"
-    store = ModelStore(folder, settings.model_name, keep=2)
+    store = ModelStore(folder, settings.model_name, 2, trial_of(settings), settings.max_model_bytes)
     challenger = Challenger(mlflow_registry(settings, settings.challenger_alias), store)
     threading.Thread(target=challenger.follow, args=(settings.poll_seconds, ending), daemon=True).start()
     return Shadow(lambda: challenger.served, settings.shadow_share, warehouse.take)
