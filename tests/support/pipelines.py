@@ -32,8 +32,10 @@ MODEL = "trip-duration"
 
 @contextmanager
 def running(folder: Path, **variables: str) -> Iterator["Pipeline"]:
-    """Every service on a free port, no model yet, months generated unless a run says otherwise."""
-    stack = Stack(folder, any_ports=True, variables={"TRAINER_FIRST_TRAINING": "false", **variables})
+    """Every service on a free port, no model yet, months generated unless a run names files of the tests."""
+    files = [folder.parent, *(Path(real).resolve() for real in [os.environ.get("ROUNDHOUSE_TLC_DATA")] if real)]
+    usual = {"TRAINER_FIRST_TRAINING": "false", "TRAINER_DATA_FOLDERS": ",".join(map(str, files))}
+    stack = Stack(folder, any_ports=True, variables={**usual, **variables})
     stack.start()
     try:
         yield Pipeline(stack)

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from trainer.data.allowed import Allowed
 from trainer.data.errors import (
     AllRowsRejected,
     DataError,
@@ -118,5 +119,6 @@ def test_generated_months_go_the_whole_way(connection: Connection, tmp_path: Pat
 
 
 def test_sources_are_opened_by_name(tmp_path: Path) -> None:
-    assert open_source("synthetic", "") == Synthetic()
-    assert open_source("tlc", str(tmp_path)) == TlcFolder(tmp_path)
+    allowed = Allowed.of("", "", str(tmp_path), tmp_path)
+    assert open_source("synthetic", "", allowed) == Synthetic()
+    assert open_source("tlc", str(tmp_path), allowed) == TlcFolder(tmp_path)

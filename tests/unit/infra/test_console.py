@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from console import docker, dotenv
+from console.__main__ import link
 from console.choices import BadChoice, Choices
 from console.history import show as show_history
 from console.terminal import Terminal
@@ -59,6 +60,16 @@ def test_a_folder_is_handed_on_by_its_full_name_and_means_real_files(
         "months": "2022-01..2022-03",
         "holdout": "2022-04",
     }
+
+
+def test_a_folder_is_linked_to_where_the_demo_s_worker_may_read(tmp_path: Path) -> None:
+    for data in (tmp_path / "a" / "taxi", tmp_path / "b" / "taxi"):
+        data.mkdir(parents=True)
+        for _ in range(2):
+            found = link(data, tmp_path / ".demo")
+            assert found.parent == tmp_path / ".demo" / "trainer" / "given"
+            assert found.resolve() == data
+    assert len(list((tmp_path / ".demo" / "trainer" / "given").iterdir())) == 2
 
 
 def test_a_number_of_trials_asks_for_a_search() -> None:

@@ -41,9 +41,11 @@ def answering(status: int, body: bytes, length: int | None = None, **headers: st
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
-        yield server.server_address[1]
-        server.shutdown()
-        thread.join()
+        try:
+            yield server.server_address[1]
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_no_server_is_unreachable() -> None:
@@ -83,6 +85,23 @@ def test_files_that_the_server_does_not_proxy_are_no_candidate(tmp_path: Path) -
     body = b'{"artifact_uri": "s3://bucket/model"}'
     with answering(200, body) as port, pytest.raises(UnreadableLocation, match="s3://bucket/model"):
         registry(port).download(VERSION, "model.ubj", tmp_path / "model.ubj", 1000)
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["mlflow-artifacts://evil.example/x", "mlflow-artifacts:/../../mlflow/users/list", "mlflow-artifacts:/a/../b"],
+)
+def test_files_of_another_server_or_outside_the_artifacts_are_no_candidate(uri: str, tmp_path: Path) -> None:
+    body = b'{"artifact_uri": "%s"}' % uri.encode()
+    with answering(200, body) as port, pytest.raises(UnreadableLocation):
+        registry(port).download(VERSION, "model.ubj", tmp_path / "model.ubj", 1000)
+
+
+def test_a_redirect_of_the_registry_isn_t_followed() -> None:
+    with answering(200, b"the secret of another service") as inside:
+        leads_to = f"http://127.0.0.1:{inside}/secret"
+        with answering(302, b"", Location=leads_to) as port, pytest.raises(RegistryUnreachable, match="answered 302"):
+            registry(port).champion()
 
 
 def test_metrics_that_are_no_numbers_are_left_out() -> None:

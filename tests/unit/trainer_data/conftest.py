@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +31,8 @@ class Site:
     etags: bool = True
     lengths: bool = True
     retry_after: str = "0"
+    leads_to: str = ""
+    """Where every request is sent on to, if anywhere."""
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
@@ -47,6 +50,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, with_body: bool) -> None:
         self.site.asked.append((self.command, dict(self.headers)))
+        if self.site.leads_to:
+            self._head(302, {"Location": self.site.leads_to, "Content-Length": "0"})
+            return
         fault = self.site.faults.popleft() if self.site.faults else None
         content = self.site.files.get(self.path.lstrip("/"))
         if isinstance(fault, int) or content is None:
@@ -84,15 +90,31 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def site() -> Iterator[Site]:
+    with _serving() as site:
+        yield site
+
+
+@pytest.fixture
+def inside() -> Iterator[Site]:
+    """Another server of this machine, whose only file is nobody's business."""
+    with _serving() as site:
+        site.files["secret"] = b"the secret of another service"
+        yield site
+
+
+@contextmanager
+def _serving() -> Iterator[Site]:
     site = Site()
     handler = type("Handler", (_Handler,), {"site": site})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         site.base = f"http://127.0.0.1:{server.server_port}"
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield site
-        server.shutdown()
-        thread.join()
+        try:
+            yield site
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trainer.data.allowed import Address, Allowed
 from trainer.data.errors import MonthNotPublished, NothingPublished, NotParquet, SourceUnavailable, TruncatedFile
 from trainer.data.months import Month
 from trainer.data.patience import Patience
@@ -16,16 +17,22 @@ JANUARY = Month(2021, 1)
 NAME = "green_tripdata_2021-01.parquet"
 
 
+def tlc_site(site: Any) -> TlcSite:
+    """The server of the test, as the one that the deployment names."""
+    return TlcSite(Address(site.base), Allowed.of("", "", site.base, Path("/nowhere")), IMPATIENT)
+
+
 def test_a_location_is_a_site_or_a_folder(tmp_path: Path) -> None:
-    assert tlc("https://example.org/trip-data/") == TlcSite("https://example.org/trip-data")
-    assert tlc(str(tmp_path)) == TlcFolder(tmp_path)
-    assert tlc(tmp_path.as_uri()) == TlcFolder(tmp_path)
+    allowed = Allowed.of("example.org", "", str(tmp_path), tmp_path / "given")
+    assert tlc("https://example.org/trip-data/", allowed) == TlcSite(Address("https://example.org/trip-data"), allowed)
+    assert tlc(str(tmp_path), allowed) == TlcFolder(tmp_path)
+    assert tlc(tmp_path.as_uri(), allowed) == TlcFolder(tmp_path)
 
 
 def test_a_site_s_file_is_fetched_by_the_tlc_s_name(site: Any, parquet: bytes, tmp_path: Path) -> None:
     site.files[NAME] = parquet
 
-    file = TlcSite(site.base, IMPATIENT).fetch("green", JANUARY, tmp_path)
+    file = tlc_site(site).fetch("green", JANUARY, tmp_path)
 
     assert file.uri == f"{site.base}/{NAME}"
     assert file.path.read_bytes() == parquet
@@ -34,20 +41,20 @@ def test_a_site_s_file_is_fetched_by_the_tlc_s_name(site: Any, parquet: bytes, t
 def test_a_site_s_newest_month_is_the_first_that_it_has_looking_back(site: Any, parquet: bytes) -> None:
     site.files[NAME] = parquet
 
-    assert TlcSite(site.base, IMPATIENT).newest("green", date(2021, 4, 5)) == JANUARY
+    assert tlc_site(site).newest("green", date(2021, 4, 5)) == JANUARY
     assert [method for method, _ in site.asked] == ["HEAD"] * 3
 
 
 def test_a_site_with_nothing_says_so(site: Any) -> None:
     with pytest.raises(NothingPublished, match="has no green month of the last 12"):
-        TlcSite(site.base, IMPATIENT).newest("green", date(2021, 4, 5))
+        tlc_site(site).newest("green", date(2021, 4, 5))
 
 
 def test_a_site_that_is_down_isn_t_taken_for_one_with_nothing(site: Any) -> None:
     site.faults.extend([503, 503])
 
     with pytest.raises(SourceUnavailable):
-        TlcSite(site.base, IMPATIENT).newest("green", date(2021, 4, 5))
+        tlc_site(site).newest("green", date(2021, 4, 5))
 
 
 def test_a_folder_s_file_is_used_where_it_is(parquet: bytes, tmp_path: Path) -> None:

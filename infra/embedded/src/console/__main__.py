@@ -1,8 +1,10 @@
 """``python -m console up|train|replay|predict|history``: the Makefile's targets for a stack that is up, or is to be."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from console import docker
 from console.choices import BadChoice, Choices
@@ -15,10 +17,11 @@ from console.runs import REPLAY, TRAINING, Runs
 from console.terminal import Terminal
 from console.up import NoModel, PortsTaken, up
 from console.web import WebError
-from console.whereabouts import NoStack, TwoStacks, Whereabouts, find
+from console.whereabouts import DEMO, NoStack, TwoStacks, Whereabouts, find
 
 GIVEN = "/var/lib/trainer/given"
-"""Where files of this machine are copied to in the compose stack: the worker can't see this machine's folders."""
+"""Where files of this machine are copied to in the compose stack: the worker can't see this machine's folders. It may
+read data from there whatever the settings say."""
 
 
 def train(terminal: Terminal) -> None:
@@ -58,10 +61,22 @@ def history(terminal: Terminal) -> None:
 
 
 def _hand_over(choices: Choices, place: Whereabouts) -> str | None:
-    if choices.folder is None or place.kind == "demo":
+    if choices.folder is None:
         return None
+    if place.kind == "demo":
+        return str(link(choices.folder, DEMO))
     docker.compose("cp", f"{choices.folder}/.", f"prefect-worker:{GIVEN}")
     return GIVEN
+
+
+def link(data: Path, demo: Path) -> Path:
+    """A link to the data's folder where the demo's worker may read: only who has this machine's files can make one."""
+    name = f"{data.name}-{hashlib.sha256(bytes(data)).hexdigest()[:8]}"
+    given = demo.resolve() / "trainer" / "given" / name
+    given.parent.mkdir(parents=True, exist_ok=True)
+    if not given.is_symlink():
+        given.symlink_to(data)
+    return given
 
 
 COMMANDS: dict[str, Callable[[Terminal], None]] = {

@@ -87,7 +87,9 @@ class MlflowRegistry:
         if location.scheme == "runs":
             run_id, _, within = location.path.strip("/").partition("/")
             location = urlsplit(f"{self._run_folder(run_id, version)}/{within}")
-        if location.scheme != "mlflow-artifacts" or ".." in location.path.split("/"):
+        # an absolute URI may name another server, and dots lead out of the artifacts
+        own = location.netloc in ("", urlsplit(self._uri).netloc) and ".." not in location.path.split("/")
+        if location.scheme != "mlflow-artifacts" or not own:
             raise UnreadableLocation(
                 f"version {version.version} lies at {uri}, which the tracking server doesn't proxy"
             )
@@ -114,6 +116,8 @@ class MlflowRegistry:
                 headers={**carried.get(), "Accept-Encoding": "identity"},
                 timeout=self._timeouts,
                 stream=True,
+                # whoever answers for the registry would have this machine ask any other one
+                allow_redirects=False,
             ) as response:
                 if response.status_code in {400, 404}:
                     raise _Absent

@@ -30,6 +30,13 @@ class Settings(BaseSettings):
     tlc_location: str = "https://d37ci6vzurychx.cloudfront.net/trip-data"
     """Base URL or folder of the monthly files."""
 
+    data_hosts: str = ""
+    """Hosts that a run's location may name beside that of ``tlc_location``, by commas: ``host`` or ``host:port``; one
+    that is named may have a private address. ``*`` is any with a public one."""
+
+    data_folders: str = ""
+    """Folders that a run's location may name, or lie below, beside ``tlc_location``, by commas."""
+
     months: str = ""
     """Training months of the first training and the default of later ones: ``2021-01`` or ``2021-01..2021-03``; empty
     for the newest that the source has."""

@@ -46,17 +46,18 @@ class Record:
         return self.modified if self.etag.startswith("W/") else self.etag or self.modified
 
 
-def download(uri: str, target: Path, patience: Patience) -> MonthFile:
+def download(uri: str, target: Path, client: httpx.Client, patience: Patience) -> MonthFile:
     """The Parquet file at an HTTP address, as ``target``.
 
     A file from before is used again if its checksum still fits and the server says that it hasn't changed, or can't be
     asked.
 
     Raises:
-        MonthNotPublished, RequestRefused, NotParquet, TruncatedFile, SourceUnavailable: and ``target`` is as it was.
+        LocationRefused, MonthNotPublished, RequestRefused, NotParquet, TruncatedFile, SourceUnavailable: and ``target``
+            is as it was.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target), patience.client() as client:
+    with _locked(target):
         kept = _kept(uri, target)
         try:
             patience.insist(uri, lambda: _attempt(client, uri, target, kept))
@@ -75,7 +76,7 @@ def _attempt(client: httpx.Client, uri: str, target: Path, kept: Record | None) 
         if response.status_code == _RANGE_NOT_SATISFIABLE:
             part.unlink(missing_ok=True)
             raise Interrupted("the server can't continue where the transfer broke off")
-        check_status(response)
+        check_status(response, uri)
         _receive(response, uri, part)
     _accept(uri, part, target)
 
@@ -117,7 +118,7 @@ def _total(response: httpx.Response, part: Path) -> int | None:
     match = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", said)
     if match is None or int(match[1]) != part.stat().st_size:
         part.unlink()
-        raise Interrupted(f"the server continued with another range: {said!r}")
+        raise Interrupted("the server continued with another range")
     return int(match[2]) if match[2] != "*" else None
 
 

@@ -35,11 +35,21 @@ class RequestRefused(DataError):
         super().__init__(f"{uri}: refused with HTTP status {status}")
 
 
-class NotParquet(DataError):
-    """The file is something else, an error page for example."""
+class LocationRefused(DataError):
+    """The deployment doesn't let data be read from there."""
 
-    def __init__(self, uri: str, begins: bytes) -> None:
-        super().__init__(f"{uri}: not a Parquet file, begins with {begins!r}")
+    def __init__(self, location: str, problem: str) -> None:
+        super().__init__(f"{location}: {problem}")
+
+
+class NotParquet(DataError):
+    """The file is something else, an error page for example.
+
+    What it contains isn't said: whoever names a location would read by the error what only this machine may.
+    """
+
+    def __init__(self, uri: str, size: int) -> None:
+        super().__init__(f"{uri}: not a Parquet file ({size:,} bytes)")
 
 
 class TruncatedFile(DataError):

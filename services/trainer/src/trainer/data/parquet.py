@@ -21,10 +21,10 @@ def check_parquet(path: Path, uri: str) -> None:
         TruncatedFile: it begins as Parquet, and its footer is gone or damaged.
     """
     with path.open("rb") as file:
-        begins = file.read(24)
+        begins = file.read(len(MAGIC))
     size = path.stat().st_size
-    if not begins.startswith(MAGIC):
-        raise NotParquet(uri, begins)
+    if begins != MAGIC:
+        raise NotParquet(uri, size)
     try:
         pq.read_metadata(path)
     except (pa.ArrowException, OSError) as error:

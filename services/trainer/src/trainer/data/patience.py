@@ -14,9 +14,11 @@ from tenacity import (
     wait_random,
 )
 
-from trainer.data.errors import MonthNotPublished, RequestRefused, SourceUnavailable
+from trainer.data.errors import LocationRefused, MonthNotPublished, RequestRefused, SourceUnavailable
 
 Result = TypeVar("Result")
+
+MOST_REDIRECTS = 5
 
 ABSENT = frozenset({403, 404, 410})
 """The TLC's store says 403 of a file that isn't there."""
@@ -47,14 +49,21 @@ class Patience:
     read_timeout: float = 60.0
     """Between two pieces of a body."""
 
-    def client(self) -> httpx.Client:
-        timeout = httpx.Timeout(self.read_timeout, connect=self.connect_timeout)
-        return httpx.Client(timeout=timeout, follow_redirects=True, headers={"Accept-Encoding": "identity"})
+    def client(self, transport: httpx.BaseTransport, auth: tuple[str, str] | None) -> httpx.Client:
+        return httpx.Client(
+            timeout=httpx.Timeout(self.read_timeout, connect=self.connect_timeout),
+            follow_redirects=True,
+            max_redirects=MOST_REDIRECTS,
+            headers={"Accept-Encoding": "identity"},
+            transport=transport,
+            auth=auth,
+        )
 
     def insist(self, uri: str, request: Callable[[], Result]) -> Result:
         """Calls ``request`` until it succeeds or fails for good.
 
         Raises:
+            LocationRefused: it leads from one address to the next for too long.
             SourceUnavailable: the last attempt failed, too.
         """
         retrying = Retrying(
@@ -65,8 +74,10 @@ class Patience:
         )
         try:
             return retrying(request)
+        except httpx.TooManyRedirects as error:
+            raise LocationRefused(uri, f"more than {MOST_REDIRECTS} redirects") from error
         except (httpx.TransportError, TryLater, Interrupted) as error:
-            raise SourceUnavailable(uri, self.attempts, f"{error} ({type(error).__name__})") from error
+            raise SourceUnavailable(uri, self.attempts, f"{_said(error)} ({type(error).__name__})") from error
 
     def _wait(self, state: RetryCallState) -> float:
         doubling = wait_exponential(multiplier=self.first_wait, max=self.longest_wait)
@@ -76,9 +87,14 @@ class Patience:
         return max(backoff, min(asked, self.longest_wait))
 
 
-def check_status(response: httpx.Response) -> None:
+def _said(error: Exception) -> str:
+    # httpx quotes what a program that doesn't speak HTTP has answered
+    return "no answer in HTTP" if isinstance(error, httpx.ProtocolError) else str(error)
+
+
+def check_status(response: httpx.Response, uri: str) -> None:
     """Raises MonthNotPublished, RequestRefused or TryLater unless the answer is a success or "not modified"."""
-    status, uri = response.status_code, str(response.request.url)
+    status = response.status_code
     if status in ABSENT:
         raise MonthNotPublished(uri, f"HTTP status {status}")
     if status in {408, 425, 429} or status >= 500:

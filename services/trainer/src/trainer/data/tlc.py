@@ -3,55 +3,64 @@
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
+import httpx
+
+from trainer.data.allowed import Address, Allowed
 from trainer.data.download import download
 from trainer.data.errors import MonthNotPublished, NotAMonth, NothingPublished
 from trainer.data.months import Month, last_months
 from trainer.data.parquet import check_parquet
 from trainer.data.patience import Patience, check_status
+from trainer.data.pinned import PinnedTransport
 from trainer.data.source import MonthFile, MonthSource, Service, file_name, sha256_of
 
 MONTHS_LOOKED_BACK = 12
 """A site that has published nothing for so long is taken to have nothing."""
 
 
-def tlc(location: str) -> MonthSource:
-    """The source at a base URL (http, https, file) or a folder's path."""
-    parts = urlsplit(location)
-    if parts.scheme in {"http", "https"}:
-        return TlcSite(location.rstrip("/"))
-    return TlcFolder(Path(url2pathname(parts.path) if parts.scheme == "file" else location).absolute())
+def tlc(location: str, allowed: Allowed) -> MonthSource:
+    """The source at a base URL (http, https, file) or a folder's path.
+
+    Raises:
+        LocationRefused: it isn't one that may be read.
+    """
+    found = allowed.find(location)
+    return TlcFolder(found) if isinstance(found, Path) else TlcSite(found, allowed)
 
 
 @dataclass(frozen=True)
 class TlcSite:
     """Files under a base URL."""
 
-    base: str
+    base: Address
+    allowed: Allowed
     patience: Patience = field(default_factory=Patience)
 
     def fetch(self, service: Service, month: Month, into: Path) -> MonthFile:
         """Downloads, or finds the file of an earlier download good: see ``MonthSource`` and ``download``."""
         name = file_name(service, month)
-        return download(f"{self.base}/{name}", into / name, self.patience)
+        with self._client() as client:
+            return download(f"{self.base.url}/{name}", into / name, client, self.patience)
 
     def newest(self, service: Service, today: date) -> Month:
         """Asks for one month after the other, backwards from the last full one."""
         for month in reversed(last_months(Month.of(today).previous(), MONTHS_LOOKED_BACK)):
             if self._has(service, month):
                 return month
-        raise NothingPublished(self.base, f"{service} month of the last {MONTHS_LOOKED_BACK}")
+        raise NothingPublished(self.base.url, f"{service} month of the last {MONTHS_LOOKED_BACK}")
 
     def _has(self, service: Service, month: Month) -> bool:
-        uri = f"{self.base}/{file_name(service, month)}"
+        uri = f"{self.base.url}/{file_name(service, month)}"
         try:
-            with self.patience.client() as client:
-                self.patience.insist(uri, lambda: check_status(client.head(uri)))
+            with self._client() as client:
+                self.patience.insist(uri, lambda: check_status(client.head(uri), uri))
         except MonthNotPublished:
             return False
         return True
+
+    def _client(self) -> httpx.Client:
+        return self.patience.client(PinnedTransport(self.allowed), self.base.credentials)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from trainer.data.months import Month, MonthsText, last_months, parse_months
 from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.warehouse import Load
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.outside import connected_warehouse, settings
+from trainer.flows.outside import allowed_locations, connected_warehouse, settings
 from trainer.flows.retrying import RETRIES, unless
 from trainer.usecases.trips import ingestion
 from trainer.usecases.trips.ingestion import Ingested
@@ -68,7 +68,7 @@ def _ingest(name: SourceName, service: Service, month: Month, file: MonthFile, r
 
 def month_source(name: SourceName, tlc_location: str | None) -> MonthSource:
     """The source of that name, at the deployment's location unless another is given."""
-    return ingestion.open_source(name, tlc_location or settings().tlc_location)
+    return ingestion.open_source(name, tlc_location or settings().tlc_location, allowed_locations())
 
 
 def newest_month(name: SourceName, tlc_location: str | None, service: Service) -> Month:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefect.settings import PREFECT_LOCAL_STORAGE_PATH
 
+from trainer.data.allowed import Allowed
 from trainer.data.warehouse import Connection, connect
 from trainer.modelling.parameters import Boosting
 from trainer.registry.champion import PROMPT, Registry
@@ -21,10 +22,19 @@ from trainer.search.limit import Limit
 from trainer.search.study import Study
 from trainer.settings import Settings
 
+GIVEN = "given"
+"""Folder in the storage that `make train DATA=…` puts files into."""
+
 
 @cache
 def settings() -> Settings:
     return Settings()
+
+
+def allowed_locations() -> Allowed:
+    """Where a run may read data from, whatever location its parameters name."""
+    chosen = settings()
+    return Allowed.of(chosen.data_hosts, chosen.data_folders, chosen.tlc_location, chosen.storage / GIVEN)
 
 
 def kept_folders() -> list[Path]:

@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request_safe
+
+from trainer.registry import artifacts
 
 API = "/api/2.0/mlflow"
 
@@ -88,9 +89,10 @@ class Registry:
 
         Raises:
             NoSuchVersion: it was never registered, or has been deleted.
+            ForeignArtifacts: the registry says that it lies elsewhere.
         """
         try:
-            return Path(mlflow.artifacts.download_artifacts(f"models:/{self.model}/{version}", dst_path=str(into)))
+            return artifacts.download(f"models:/{self.model}/{version}", self.mlflow.tracking_uri, into)
         except MlflowException as error:
             if error.error_code in NOT_THERE:
                 raise NoSuchVersion(self.model, version) from error
@@ -116,9 +118,10 @@ class Registry:
             NoSuchVersion: as ``download``.
         """
         run_id = self.run_of(version)
-        if run_id is None or not self.mlflow.list_artifacts(run_id, name):
+        uri, server = f"runs:/{run_id}/{name}", self.mlflow.tracking_uri
+        if run_id is None or not artifacts.has_files(uri, server):
             return None
-        return Path(self.mlflow.download_artifacts(run_id, name, str(into)))
+        return artifacts.download(uri, server, into / name)
 
     def learnt_from(self, version: str) -> LearntFrom:
         """What the version's training run says of its data; nothing of a version without such a run.

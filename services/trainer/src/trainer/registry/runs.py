@@ -14,9 +14,16 @@ from mlflow.models import Model
 from mlflow.utils.time import get_current_time_millis
 
 from trainer.registry import flavor
+from trainer.registry.artifacts import check_place
 
-# MLflow reads these when a client is used; a model of ours is data, and nobody is told that it was trained
-PRIVACY = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+# MLflow reads these when a client is used; a model of ours is data, nobody is told that it was trained, and the server
+# leads to no other one
+PRIVACY = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_ALLOW_HTTP_REDIRECTS": "false",
+    "MLFLOW_ENABLE_PROXY_MULTIPART_DOWNLOAD": "false",
+}
 
 # without it the UI opens an experiment on its pages for language models
 CLASSIC = {"mlflow.experimentKind": "custom_model_development"}
@@ -51,10 +58,12 @@ class TrainingRun:
 
     @classmethod
     def start(cls, mlflow: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> "TrainingRun":
+        """Raises ForeignArtifacts if its files would go elsewhere: whoever made the experiment said where to."""
         existing = mlflow.get_experiment_by_name(experiment)
         experiment_id = existing.experiment_id if existing else mlflow.create_experiment(experiment, tags=CLASSIC)
-        run = mlflow.create_run(experiment_id, run_name=name, tags=dict(tags))
-        return cls(mlflow, run.info.run_id)
+        info = mlflow.create_run(experiment_id, run_name=name, tags=dict(tags)).info
+        check_place(f"run {info.run_id}", info.artifact_uri, mlflow.tracking_uri)
+        return cls(mlflow, info.run_id)
 
     @property
     def experiment_id(self) -> str:

@@ -28,6 +28,7 @@ from trainer.gate.terms import Terms
 from trainer.gate.traffic import Traffic, beside_traffic
 from trainer.gate.verdict import Verdict
 from trainer.modelling.examples import split_at
+from trainer.registry.artifacts import ForeignArtifacts
 from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
 from trainer.usecases.trips.clean import clean
 from trainer.usecases.trips.judging import holdout_of
@@ -49,7 +50,7 @@ def gate(registered: Registered, candidate: Candidate, found: FeatureSet, terms:
     name="gate",
     task_run_name="gate version {version}",
     cache_policy=NO_CACHE,
-    retry_condition_fn=unless(DataError, ContractError, NoSuchVersion),
+    retry_condition_fn=unless(DataError, ContractError, ForeignArtifacts, NoSuchVersion),
     **RETRIES,
 )
 def gate_registered(

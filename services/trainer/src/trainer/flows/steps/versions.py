@@ -10,12 +10,13 @@ from prefect.cache_policies import NO_CACHE
 from trainer.flows.outside import ledger, registry
 from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.steps.serve import serve
+from trainer.registry.artifacts import ForeignArtifacts
 from trainer.registry.champion import CHAMPION, NoSuchVersion
 from trainer.rollout.change import Change
 from trainer.rollout.errors import AlreadyChampion, NothingToRollBackTo, RolloutError
 from trainer.rollout.proof import Proof
 
-UNLESS_FINAL = unless(RolloutError, ContractError, NoSuchVersion)
+UNLESS_FINAL = unless(RolloutError, ContractError, ForeignArtifacts, NoSuchVersion)
 
 
 @task(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trainer.data import warehouse
+from trainer.data.allowed import Allowed
 from trainer.data.loading import load_month
 from trainer.data.months import Month
 from trainer.data.sifted import Sifted
@@ -26,9 +27,13 @@ class Ingested:
     """The same file had been loaded before."""
 
 
-def open_source(name: SourceName, tlc_location: str) -> MonthSource:
-    """The source of that name; the location is a base URL or a folder."""
-    return Synthetic() if name == "synthetic" else tlc(tlc_location)
+def open_source(name: SourceName, tlc_location: str, allowed: Allowed) -> MonthSource:
+    """The source of that name; the location is a base URL or a folder.
+
+    Raises:
+        LocationRefused: it isn't one that may be read.
+    """
+    return Synthetic() if name == "synthetic" else tlc(tlc_location, allowed)
 
 
 def fetch(source: MonthSource, service: Service, month: Month, folder: Path) -> MonthFile:
