@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from trainer.gate.bootstrap import differences
 from trainer.gate.judge import Contestant, Holdout, judge
+from trainer.gate.rendering import markdown
 from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
@@ -178,10 +179,27 @@ def test_the_interval_holds_the_true_difference_as_often_as_it_says() -> None:
 def test_a_month_that_the_candidate_has_learnt_from_judges_nothing() -> None:
     world = World()
     verdict = world.verdict(world.model("8"), world.model("7", error=2.0))
-    assert without_seen(verdict, "2021-02", ["2021-01"], []) == verdict
+    assert verdict.promotes
 
-    seen = without_seen(verdict, "2021-02", ["2021-01", "2021-02"], ["2021-02"])
+    seen = without_seen(verdict, "2021-02")
     assert not seen.promotes
     assert "the candidate has learnt from 2021-02" in seen.reason
-    assert seen.notes == ["the champion has learnt from 2021-02, the month that judges"]
-    assert without_seen(verdict, "2021-02", [], ["2021-02"]).promotes
+
+
+def test_what_the_champion_has_learnt_from_is_said_whatever_the_outcome() -> None:
+    world = World()
+    champion = world.model("7", error=2.0)
+    for candidate in (world.model("8"), Contestant("8", champion.predicted)):
+        verdict = world.verdict(candidate, champion)
+        assert verdict.seen == ""
+        assert "which no model or baseline has learnt from:" in markdown(verdict)
+
+        saw = verdict.model_copy(update={"champion_saw": 4_000})
+        assert saw.promotes is verdict.promotes
+        assert saw.reason == f"{verdict.reason}; the champion has learnt from 4,000 of the 6,000 rows that judge"
+        assert "no model" not in markdown(saw)
+        assert "**the champion has learnt from 4,000**" in markdown(saw)
+
+        part = verdict.model_copy(update={"left_out": 9_000})
+        assert "judged on 6,000 rows of the holdout, since the champion has learnt from the other 9,000" in part.reason
+        assert "(the champion has learnt from the other 9,000)" in markdown(part)

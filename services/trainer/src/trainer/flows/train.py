@@ -17,7 +17,7 @@ from trainer.data.source import Service, SourceName
 from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.handover import Candidate, Decision, FeatureSet, Registered
+from trainer.flows.handover import Decision, FeatureSet
 from trainer.flows.ingest import ingest, newest_month
 from trainer.flows.outside import (
     connected_warehouse,
@@ -90,7 +90,12 @@ def train(
         evaluation = evaluate(candidate, found)
         keep_reference(candidate, found, evaluation, seed)
         registered = register(candidate, found, evaluation)
-        decision = unless_champion_changes(lambda: _decide(registered, candidate, found, gate, seed))
+
+        def decide() -> Decision:
+            verdict = judge(registered, candidate, found, origin, service, plan.holdout, gate, seed)
+            return roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
+
+        decision = unless_champion_changes(decide)
     report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
     if retraining is not None:
@@ -104,11 +109,6 @@ def _searched(run: TrainingRun, found: FeatureSet, given: Boosting, search: Sear
     """The parameters that a search finds, or the given ones where none is wanted."""
     trials = settings().search_trials if search.trials is None else search.trials
     return search_parameters(run.id, found, given, trials, search.seconds, search.parallel, seed) if trials else given
-
-
-def _decide(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Decision:
-    verdict = judge(registered, candidate, found, terms, seed)
-    return roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
 
 
 def _plan(

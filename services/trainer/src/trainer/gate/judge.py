@@ -27,7 +27,7 @@ class Contestant:
 
 @dataclass(frozen=True)
 class Holdout:
-    """Rows that neither model, nor a baseline, has learnt from; all arrays of shape (n,)."""
+    """Rows that neither the candidate nor a baseline has learnt from; all arrays of shape (n,)."""
 
     actual: Values
     unit: str

@@ -16,7 +16,7 @@ def markdown(verdict: Verdict) -> str:
     lines += [f"- {text}" for text in [*verdict.refusals, *verdict.notes]] or [verdict.reason]
     lines += [
         "",
-        f"Judged on {verdict.rows:,} rows of the holdout, which no model or baseline has learnt from: RMSE"
+        f"Judged on {verdict.rows:,} rows of the holdout, {_unseen(verdict)}: RMSE"
         f" {verdict.rmse:.3f} {verdict.unit}s, {verdict.explained:.1%} of the variance explained.",
         "",
         "## What it must beat",
@@ -38,6 +38,16 @@ def markdown(verdict: Verdict) -> str:
             ),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _unseen(verdict: Verdict) -> str:
+    if verdict.champion_saw:
+        return (
+            f"of which **the champion has learnt from {verdict.champion_saw:,}**, so that it is harder to beat than it"
+            " should be; the candidate and the baselines have learnt from none"
+        )
+    rest = f" (the champion has learnt from the other {verdict.left_out:,})" if verdict.left_out else ""
+    return f"which no model or baseline has learnt from{rest}"
 
 
 def comparison_rows(verdict: Verdict) -> list[dict[str, str]]:

@@ -62,6 +62,10 @@ class Verdict(Part):
     refusals: list[str]
     """Why it may not; empty if it may."""
     notes: list[str]
+    left_out: int = 0
+    """Rows of the holdout that didn't judge, since the champion has learnt from them."""
+    champion_saw: int = 0
+    """Of the rows that judged, how many the champion has learnt from; too few others were left."""
     terms: Terms
     seed: int
 
@@ -72,6 +76,22 @@ class Verdict(Part):
     @property
     def reason(self) -> str:
         """In one line."""
+        return "; ".join(filter(None, [self._outcome, self.seen]))
+
+    @property
+    def seen(self) -> str:
+        """What the champion has learnt from; empty if nothing of the holdout."""
+        if self.left_out:
+            return (
+                f"judged on {self.rows:,} rows of the holdout, since the champion has learnt from the other"
+                f" {self.left_out:,}"
+            )
+        if self.champion_saw:
+            return f"the champion has learnt from {self.champion_saw:,} of the {self.rows:,} rows that judge"
+        return ""
+
+    @property
+    def _outcome(self) -> str:
         if self.refusals:
             more = len(self.refusals) - MOST_NAMED
             return "; ".join([*self.refusals[:MOST_NAMED], *([f"and {more} more reasons"] if more > 0 else [])])

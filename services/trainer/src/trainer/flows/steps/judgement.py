@@ -1,13 +1,12 @@
 """The gate, as a step: the candidate beside the champion, the baselines and every slice."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from contract import ContractError
-from contract.booster import LoadedModel, load
+from contract.booster import load
 from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
@@ -18,10 +17,10 @@ from trainer.data.months import Month
 from trainer.data.predictions import judged_pairs
 from trainer.data.source import SERVICES, SOURCES, Service, SourceName
 from trainer.flows.handover import Candidate, FeatureSet, Registered
+from trainer.flows.judging import JudgingRows, held_back, judge_beside_champion
 from trainer.flows.outside import connected_warehouse, registry, settings, training_run
 from trainer.flows.plan import Holdout, plan_judging
 from trainer.flows.retrying import RETRIES, unless
-from trainer.gate.judge import Contestant, judge
 from trainer.gate.rendering import comparison_rows, markdown
 from trainer.gate.seen import without_seen
 from trainer.gate.terms import Terms
@@ -29,16 +28,28 @@ from trainer.gate.traffic import Traffic, beside_traffic
 from trainer.gate.verdict import Verdict
 from trainer.modelling.examples import split_at
 from trainer.registry.artifacts import ForeignArtifacts
-from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
+from trainer.registry.champion import LearntFrom, NoSuchVersion
 from trainer.usecases.trips.clean import clean
-from trainer.usecases.trips.judging import holdout_of
 
 
 @task(name="gate", task_run_name="gate", cache_policy=NO_CACHE, **RETRIES)
-def gate(registered: Registered, candidate: Candidate, found: FeatureSet, terms: Terms, seed: int) -> Verdict:
-    """Both models, each out of its bundle and through its own contract, on rows that neither has seen."""
-    training, judged = pq.read_table(found.trips.training.path), pq.read_table(found.trips.holdout.path)
-    verdict = _judged(
+def gate(
+    registered: Registered,
+    candidate: Candidate,
+    found: FeatureSet,
+    source: SourceName,
+    service: Service,
+    holdout: Holdout,
+    terms: Terms,
+    seed: int,
+) -> Verdict:
+    """Both models, each out of its bundle and through its own contract, on rows that neither has seen.
+
+    Where the champion has seen so much of the holdout that too little is left, all of it judges; the verdict says so.
+    """
+    training = pq.read_table(found.trips.training.path)
+    judged = JudgingRows(source, service, holdout, pq.read_table(found.trips.holdout.path))
+    verdict = judge_beside_champion(
         registry(registered.model), registered.version, load(candidate.bundle), training, judged, terms, seed, []
     )
     _publish(verdict)
@@ -74,17 +85,18 @@ def gate_registered(
     learnt = versions.learnt_from(version)
     chosen = source or source_of(learnt), service or service_of(learnt)
     with connected_warehouse() as connection:
-        plan = plan_judging(warehouse.available_months(connection, *chosen), holdout, _held_back(learnt))
-        judged = _clean(connection, *chosen, plan.holdout.month)
+        plan = plan_judging(warehouse.available_months(connection, *chosen), holdout, held_back(learnt))
+        table = _clean(connection, *chosen, plan.holdout.month)
         training = _clean(connection, *chosen, plan.before) if plan.before else None
     if plan.holdout.days:
-        training, judged = split_at(judged, "pickup_at", plan.holdout.start)
+        training, table = split_at(table, "pickup_at", plan.holdout.start)
+    judged = JudgingRows(*chosen, plan.holdout, table)
     notes = [] if plan.before else [f"no baselines: {plan.holdout.month.previous()} isn't in the warehouse"]
     with TemporaryDirectory() as folder:
         contender = load(versions.download(version, Path(folder)))
-        verdict = _judged(versions, version, contender, training, judged, terms, seed, notes)
-    champion = _seen(versions.learnt_from(verdict.champion), plan.holdout) if verdict.champion else []
-    verdict = without_seen(verdict, str(plan.holdout.month), _seen(learnt, plan.holdout), champion)
+        verdict = judge_beside_champion(versions, version, contender, training, judged, terms, seed, notes)
+    if judged.unseen_from(learnt) > plan.holdout.start:
+        verdict = without_seen(verdict, str(plan.holdout.month))
     if verdict.champion:
         verdict = beside_traffic(verdict, _traffic(model, verdict.champion, version))
     get_run_logger().info("judged on %s %s taxis, %s", *chosen, plan.holdout)
@@ -106,54 +118,8 @@ def service_of(learnt: LearntFrom) -> Service:
     return next((name for name in SERVICES if name == learnt.service), "green")
 
 
-def _held_back(learnt: LearntFrom) -> Holdout | None:
-    """The days of its last month that a version hasn't learnt from."""
-    return (
-        Holdout(Month.parse(learnt.months[-1]), learnt.holdout_days) if learnt.months and learnt.holdout_days else None
-    )
-
-
-def _seen(learnt: LearntFrom, judged: Holdout) -> list[str]:
-    """Months that a version has learnt from, without the one that judges where it saw none of the judging days."""
-    held_back = _held_back(learnt)
-    unseen = held_back is not None and held_back.month == judged.month and held_back.start <= judged.start
-    return [month for month in learnt.months if not (unseen and month == str(judged.month))]
-
-
 def _clean(connection: warehouse.Connection, source: SourceName, service: Service, month: Month) -> pa.Table:
     return clean(warehouse.extract(connection, source, service, [month]))[0]
-
-
-def _judged(
-    versions: Registry,
-    version: str,
-    contender: LoadedModel,
-    training: pa.Table | None,
-    judged: pa.Table,
-    terms: Terms,
-    seed: int,
-    notes: Sequence[str],
-) -> Verdict:
-    champion, said = _champion(versions, judged)
-    contestant = _contestant(version, contender, judged)
-    return judge(holdout_of(training, judged), contestant, champion, terms, seed, [*notes, *said])
-
-
-def _champion(versions: Registry, judged: pa.Table) -> tuple[Contestant | None, list[str]]:
-    """None, and the reason, where there is none that can be used."""
-    version = versions.version_of(CHAMPION)
-    if version is None:
-        return None, []
-    with TemporaryDirectory() as folder:
-        try:
-            return _contestant(version, load(versions.download(version, Path(folder))), judged), []
-        except ContractError as error:
-            return None, [f"the champion, version {version}, can't be used: {error}"]
-
-
-def _contestant(version: str, model: LoadedModel, judged: pa.Table) -> Contestant:
-    """Raises InvalidInput: the rows aren't what the model's contract takes."""
-    return Contestant(version, model.predict(model.contract.matrix(judged)))
 
 
 def _publish(verdict: Verdict) -> None:
@@ -172,6 +138,7 @@ def _log(verdict: Verdict, candidate: Candidate) -> None:
         (Path(folder) / "verdict.json").write_text(verdict.model_dump_json(indent=1))
         run.log_files(Path(folder), "gate")
     run.log_metrics({f"gate_rmse_of_{_name(found.against)}": found.rmse for found in verdict.comparisons})
+    run.log_metrics({"gate_rows": verdict.rows, "gate_rows_seen_by_champion": verdict.champion_saw})
 
 
 def _name(against: str) -> str:
