@@ -60,7 +60,7 @@ def contents(connection: Connection) -> list[Any]:
     [
         (Path.unlink, MonthNotPublished, "no such file"),
         (lambda path: path.write_bytes(path.read_bytes()[:5_000]), TruncatedFile, "5,000 bytes"),
-        (lambda path: path.write_text("<html>Not today</html>"), NotParquet, "begins with b'<html>"),
+        (lambda path: path.write_text("<html>Not today</html>"), NotParquet, "not a Parquet file"),
         (
             lambda path: rewrite(path, lambda table: table.drop_columns(["DOLocationID"])),
             MissingColumn,

@@ -7,7 +7,6 @@
 import argparse
 import logging
 from collections.abc import Callable
-from datetime import timedelta
 
 from prefect.client.orchestration import get_client
 
@@ -49,8 +48,7 @@ def run_deploy() -> None:
         if chosen.notify_webhook_url:
             save_webhook(chosen.notify_webhook_url)
             log.info("prefect: notification block for the webhook")
-        silence = timedelta(seconds=chosen.silent_run_seconds)
-        for name in create_automations(prefect, silence, notification_block()):
+        for name in create_automations(prefect, notification_block()):
             log.info("prefect: automation: %s", name)
         if chosen.first_training and registry(MODEL_NAME).version_of(CHAMPION) is None:
             run = start_first_training("train/trip-duration", prefect)

@@ -81,7 +81,8 @@ class Settings(BaseSettings):
     """Days for which predictions and their outcomes are kept."""
 
     silent_run_seconds: int = Field(default=90, ge=35)
-    """After so long without a heartbeat a flow run counts as crashed; the worker's runs send one each 30 s."""
+    """After so long without a heartbeat ``reconcile`` looks whether a flow run that is under way by its state is dead.
+    The worker's runs send one each 30 s."""
 
     git_commit: str = Field(default="unknown", validation_alias="GIT_COMMIT")
     """The commit that the running code was built from, for the runs' tags."""

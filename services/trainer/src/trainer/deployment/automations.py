@@ -5,14 +5,12 @@ Nothing here asks MLflow or the warehouse. An automation that a person paused st
 
 import logging
 from collections.abc import Iterable
-from datetime import timedelta
 from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.objects import StateType
-from prefect.events.actions import ActionTypes, ChangeFlowRunState, RunDeployment, SendNotification
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
+from prefect.events.actions import ActionTypes, RunDeployment, SendNotification
+from prefect.events.schemas.automations import AutomationCore, EventTrigger
 from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
@@ -23,28 +21,28 @@ log = logging.getLogger("trainer.deploy")
 
 RESPOND, TRAIN, RECONCILE = "respond/trip-duration", "train/trip-duration", "reconcile/trip-duration"
 
-ENDED = {f"prefect.flow-run.{state}" for state in ("Completed", "Failed", "Cancelled", "Crashed")}
-HEARTBEAT = "prefect.flow-run.heartbeat"
-TELL_OF_CRASH, TELL_OF_SILENT_WORKER = "Tell of runs whose process died", "Tell of a silent worker"
-CRASHED = "The process of the run died: its heartbeat stopped."
+TELL_OF_SILENT_WORKER = "Tell of a silent worker"
+
+RETIRED = ("Mark runs whose process died as crashed", "Tell of runs whose process died")
+"""Of earlier releases, and still in the Prefect of a stack that they deployed."""
 
 
-def create_automations(prefect: SyncPrefectClient, silence: timedelta, block: str | None) -> list[str]:
+def create_automations(prefect: SyncPrefectClient, block: str | None) -> list[str]:
     """Creates automations or brings them up to date; their names.
 
     Args:
-        silence: After so long without a heartbeat a flow run has crashed.
         block: Notification block, as ``type/name``, for what no flow can tell of; None for no such messages.
 
     Raises:
         ObjectNotFound: a deployment isn't there.
     """
-    wanted = [_respond(prefect), _train(prefect), _crash(silence), _restart(prefect)]
+    wanted = [_respond(prefect), _train(prefect), _restart(prefect)]
     document = _find(block, prefect) if block else None
     if document:
-        wanted += [_tell_of_crash(document), _tell_of_silent_worker(document, prefect)]
+        wanted.append(_tell_of_silent_worker(document, prefect))
     else:
-        _delete([TELL_OF_CRASH, TELL_OF_SILENT_WORKER], prefect)
+        _delete([TELL_OF_SILENT_WORKER], prefect)
+    _delete(RETIRED, prefect)
     for automation in wanted:
         _save(automation, prefect)
     return [automation.name for automation in wanted]
@@ -69,22 +67,6 @@ def _train(prefect: SyncPrefectClient) -> AutomationCore:
     )
 
 
-def _crash(silence: timedelta) -> AutomationCore:
-    return AutomationCore(
-        name="Mark runs whose process died as crashed",
-        description="Nothing else would: whoever could have told is dead.",
-        trigger=EventTrigger(
-            after={HEARTBEAT},
-            expect={HEARTBEAT, *ENDED},
-            match=_resource("prefect.flow-run.*"),
-            for_each={"prefect.resource.id"},
-            posture=Posture.Proactive,
-            within=silence,
-        ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=CRASHED)],
-    )
-
-
 def _restart(prefect: SyncPrefectClient) -> AutomationCore:
     deployment = prefect.read_deployment_by_name(TRAIN).id
     return AutomationCore(
@@ -96,19 +78,6 @@ def _restart(prefect: SyncPrefectClient) -> AutomationCore:
             match_related=_resource(f"prefect.deployment.{deployment}"),
         ),
         actions=[_run(RECONCILE, prefect)],
-    )
-
-
-def _tell_of_crash(block: UUID) -> AutomationCore:
-    return AutomationCore(
-        name=TELL_OF_CRASH,
-        trigger=EventTrigger(
-            expect={"prefect.flow-run.Crashed"},
-            match=ResourceSpecification(
-                {"prefect.resource.id": "prefect.flow-run.*", "prefect.state-message": CRASHED}
-            ),
-        ),
-        actions=[_send(block, "Flow {{ flow.name }} crashed: run {{ flow_run.name }}", CRASHED)],
     )
 
 
@@ -151,7 +120,7 @@ def _delete(names: Iterable[str], prefect: SyncPrefectClient) -> None:
 
 
 def _save(wanted: AutomationCore, prefect: SyncPrefectClient) -> None:
-    """Leaves one alone that is as wanted: an update would forget the heartbeats that were awaited."""
+    """Leaves one alone that is as wanted: an update would forget which events it has had."""
     found = prefect.read_automations_by_name(wanted.name)
     if not found:
         Automation(**wanted.model_dump()).create()

@@ -1,7 +1,7 @@
 """Runs whose process died: started again once, and what they left open is closed.
 
-Nothing of a run that was killed can do this itself. A heartbeat that stays away has Prefect mark it as crashed (see
-``deployment.automations``), and ``reconcile`` does the rest.
+Nothing of a run that was killed can do this itself. Prefect's worker marks it as crashed, or if that is dead too
+``reconcile`` does (see ``silence``), which also does the rest.
 """
 
 from collections.abc import Collection, Mapping

@@ -1,4 +1,4 @@
-"""Runs that nobody will ask about don't fill Prefect's lists and database."""
+"""What nobody will ask about doesn't fill Prefect's lists and database."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -30,4 +30,20 @@ def forget_runs(flow: str, age: timedelta) -> int:
         )
         for run in old:
             prefect.delete_flow_run(run.id)
+    return len(old)
+
+
+def forget_workers(age: timedelta) -> int:
+    """Deletes workers of which nothing was heard for so long; how many. Each start makes one of a new name."""
+    with get_client(sync_client=True) as prefect:
+        pools = prefect.read_work_pools(limit=AT_ONCE)
+        old = [
+            (pool.name, worker.name)
+            for pool in pools
+            for worker in prefect.read_workers_for_work_pool(pool.name, limit=AT_ONCE)
+            if worker.last_heartbeat_time and worker.last_heartbeat_time < datetime.now(UTC) - age
+        ]
+        for pool, worker in old:
+            names = {"work_pool_name": pool, "name": worker}
+            prefect.request("DELETE", "/work_pools/{work_pool_name}/workers/{name}", path_params=names)
     return len(old)

@@ -2,15 +2,24 @@
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
-from prefect import flow, get_run_logger
+from prefect import flow, get_run_logger, runtime
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from trainer.flows.crashes import ended, restart_crashed, runs_of
-from trainer.flows.forgetting import forget_runs
-from trainer.flows.outside import connected_warehouse, ledger, prompt_registry, training_run, unfinished_training_runs
+from trainer.flows.forgetting import forget_runs, forget_workers
+from trainer.flows.outside import (
+    connected_warehouse,
+    ledger,
+    prompt_registry,
+    settings,
+    training_run,
+    unfinished_training_runs,
+)
+from trainer.flows.silence import DIED, end_silent
 from trainer.flows.steps.release import notify
 from trainer.flows.steps.webhook import keep_webhook
 from trainer.retraining.history import PostgresRetrainings
@@ -18,7 +27,7 @@ from trainer.rollout.reconciliation import reconcile as settle_all
 from trainer.usecases.trips.fields import MODEL_NAME
 
 KEPT = timedelta(days=1)
-"""There are 288 runs a day."""
+"""Of its own runs, of which there are 288 a day, and of workers that are gone."""
 
 TRAINING = f"train/{MODEL_NAME}"
 
@@ -28,7 +37,8 @@ UNHEARD = timedelta(minutes=10)
 
 @flow(name="reconcile", retries=2, retry_delay_seconds=10)
 def reconcile() -> State[Any]:
-    """Completes the ledger of rollouts, ends what dead trainings left open, and starts a crashed training again, once.
+    """Completes the ledger of rollouts, ends runs whose process died and what they left open, and starts a crashed
+    training again, once.
 
     The ledger gets rows of rollouts ended whose driver died, and one for an alias that was moved by hand. MLflow's
     webhook is kept; if that fails, the run says so and ends well, since polls do the same, only later.
@@ -36,13 +46,25 @@ def reconcile() -> State[Any]:
     with ledger(MODEL_NAME) as rollouts:
         settled = settle_all(prompt_registry(MODEL_NAME), rollouts)
     with get_client(sync_client=True) as prefect:
+        _end_silent(prefect)
         _end_dead_runs(prefect)
         _restart(prefect)
         _settle_retraining(prefect)
     webhook = keep_webhook(return_state=True)
     forget_runs("reconcile", KEPT)
+    forget_workers(KEPT)
     said = "the ledger agrees with the registry" if settled else "a rollout is under way"
     return Completed(message=said if webhook.is_completed() else f"{said}; MLflow's webhook: {webhook.message}")
+
+
+def _end_silent(prefect: SyncPrefectClient) -> None:
+    """Flow runs that are under way by their state, and whose process is dead."""
+    silence = timedelta(seconds=settings().silent_run_seconds)
+    for run in end_silent(prefect, silence, UUID(str(runtime.flow_run.id))):
+        get_run_logger().warning("%s: %s", run.name, DIED)
+        if run.parent_task_run_id is None:
+            flow_name = prefect.read_flow(run.flow_id).name
+            notify(f"Flow {flow_name} crashed: run {run.name}", DIED, return_state=True)
 
 
 def _end_dead_runs(prefect: SyncPrefectClient) -> None:
