@@ -1,7 +1,7 @@
 """Walks models that a test has written, in a process of its own under the sanitizers, which end it at the first fault.
 
-``sanitized_walk.py LIBRARY FOLDER DAMAGED``: each ``*.npz`` of the folder has a model, rows and the predictions that are
-right, bit for bit. Then DAMAGED copies with a few changed bytes have to be refused, or walked without a fault.
+``sanitized_walk.py LIBRARY FOLDER DAMAGED``: each ``*.npz`` of the folder has a model, rows and the right predictions,
+bit for bit. Then DAMAGED copies with a few changed bytes have to be refused, or walked without a fault.
 """
 
 import random

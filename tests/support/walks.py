@@ -14,7 +14,6 @@ NATIVE = "AVX-512"
 EMULATED = "AVX-512, emulated"
 SANITIZED = "AVX-512, emulated, under the address and UB sanitizers"
 
-SANITIZERS = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
 _ARITHMETIC = ("-std=c99", "-O1", "-ffp-contract=off")
 
 
