@@ -24,7 +24,6 @@ def debian_packages() -> list[dict[str, Any]]:
                     "name": package,
                     "version": fields["Version"],
                     "architecture": fields["Architecture"],
-                    "source": fields.get("Source", package).split()[0],
                     "licences": licences_of(package),
                 }
             )
@@ -32,10 +31,10 @@ def debian_packages() -> list[dict[str, Any]]:
 
 
 def licences_of(package: str) -> list[str]:
+    """None where the file is missing, as in images that leave documentation out, or isn't in that form."""
     file = Path(COPYRIGHT.format(package))
-    if not file.is_file():
-        return []
-    return sorted(set(re.findall(r"^License: +(\S[^\n]*)$", file.read_text(errors="replace"), re.MULTILINE)))
+    text = file.read_text(errors="replace") if file.is_file() else ""
+    return sorted(set(re.findall(r"^License: +(\S[^\n]*)$", text, re.MULTILINE))) if text.startswith("Format:") else []
 
 
 def python_packages(prefix: str) -> list[dict[str, Any]]:

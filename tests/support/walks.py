@@ -28,7 +28,8 @@ def build_emulated(folder: Path, *flags: str) -> Path:
     target = folder / "_walk.so"
     includes = [f"-I{sysconfig.get_path('include')}", f"-I{Path(__file__).parent}"]
     defines = ["-DPy_LIMITED_API=0x030b0000", "-DTREEWALK_EMULATED"]
-    command = ["cc", "-shared", "-fPIC", *_ARITHMETIC, *flags, *defines, *includes, SOURCE, "-o", target, "-lm"]
+    options = ["-shared", "-fPIC", *_ARITHMETIC, *flags, *defines, *includes]
+    command = ["cc", *options, str(SOURCE), "-o", str(target), "-lm"]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return target

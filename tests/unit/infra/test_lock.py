@@ -87,7 +87,7 @@ def test_a_back_end_of_another_hash_is_not_run(tmp_path: Path, is_right: bool) -
         f"[tool.uv]\nrequire-build-hashes = true\nbuild-constraint-dependencies = [{inline(constraint)}]\n"
     )
     options = ["--no-index", f"--find-links={tmp_path}", f"--cache-dir={tmp_path / 'cache'}"]
-    command = [build_tools.UV, "build", "--wheel", *options, tmp_path]
+    command = [build_tools.UV, "build", "--wheel", *options, str(tmp_path)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ("the back end ran" in done.stderr) is is_right, done.stderr
     assert ("Hash mismatch" in done.stderr) is not is_right, done.stderr

@@ -10,7 +10,7 @@ import yaml
 from console.terminal import Terminal
 from fake_registry import Registry
 from supply_chain import __main__ as program
-from supply_chain import references, registry
+from supply_chain import build_tools, references, registry
 from supply_chain.registry import Name, RegistryError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -103,7 +103,7 @@ def test_digests_are_written_behind_every_name_and_replaced_the_next_time(
     checkout: Path, fake: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "ROOT", checkout)
-    monkeypatch.setattr(program.build_tools, "requirements", lambda _: "uv==1\n")
+    monkeypatch.setattr(build_tools, "requirements", lambda _: "uv==1\n")
     before = {file: file.read_text() for file in references.files(checkout)}
     for size in (3, 4):
         python = fake.add("library/python:3.13", size)
@@ -119,7 +119,7 @@ def test_if_one_image_is_not_found_no_file_is_changed(
     checkout: Path, fake: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(program, "ROOT", checkout)
-    monkeypatch.setattr(program.build_tools, "requirements", lambda _: "uv==1\n")
+    monkeypatch.setattr(build_tools, "requirements", lambda _: "uv==1\n")
     fake.add("library/python:3.13")
     before = {file: file.read_text() for file in references.files(checkout)}
     with pytest.raises(RegistryError, match="postgres:18"):
@@ -134,12 +134,9 @@ def test_every_image_of_a_registry_is_named_where_it_can_be_pinned_and_replaced(
     bases = {base for text in dockerfiles for base in re.findall(r"^FROM (\S+)", text, re.MULTILINE)}
     assert all(re.fullmatch(r"\$\{[A-Z_]+_IMAGE:-[^}]+\}", image) for image in foreign), foreign
     assert all(re.fullmatch(r"\$\{[A-Z_]+_IMAGE\}", base) for base in bases), bases
-    assert len(references.images(ROOT)) == len(foreign | bases)
+    assert len(references.found(ROOT)) == len(foreign | bases)
 
 
 def test_an_image_is_named_alike_in_every_file() -> None:
-    named: dict[str, set[str]] = {}
-    for file in references.files(ROOT):
-        for match in references.REFERENCE.finditer(file.read_text()):
-            named.setdefault(match["variable"], set()).add(match[0].split(match["sign"], 1)[1])
-    assert {variable: len(texts) for variable, texts in named.items()} == dict.fromkeys(named, 1)
+    found = references.found(ROOT)
+    assert len({one.variable for one in found}) == len(found)

@@ -27,10 +27,9 @@ INVENTORY = {
             "name": "libstdc++6",
             "version": "1:14.2.0-19+b1",
             "architecture": "amd64",
-            "source": "gcc-14",
             "licences": ["GPL-3 with GCC exception"],
         },
-        {"name": "base-files", "version": "13.8", "architecture": "amd64", "source": "base-files", "licences": []},
+        {"name": "base-files", "version": "13.8", "architecture": "amd64", "licences": []},
     ],
     "base_packages": [
         {"name": "pip", "version": "25.2", "expression": "MIT", "classifiers": [], "text": ""},
@@ -75,7 +74,9 @@ def test_only_what_a_linux_image_of_that_python_gets_is_listed() -> None:
         versions: dict[str, str] = {}
         for one in locked(image)["components"]:
             assert versions.setdefault(one["name"], one["version"]) == one["version"]
-            assert not re.search(r"win32|win_amd64|macosx|cp311-cp311|musllinux", json.dumps(one.get("externalReferences")))
+            assert not re.search(
+                r"win32|win_amd64|macosx|cp311-cp311|musllinux", json.dumps(one.get("externalReferences"))
+            )
     assert "pywin32" not in json.dumps(locked("trainer"))
     assert not {"mlflow", "prefect", "pandas"} & {one["name"] for one in locked("serving")["components"]}
 

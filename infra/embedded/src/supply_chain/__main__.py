@@ -28,8 +28,8 @@ def pin(terminal: Terminal) -> None:
         RegistryError: a digest can't be found out; then no image has been changed.
     """
     (ROOT / build_tools.FILE).write_text(build_tools.requirements(ROOT))
-    before = references.images(ROOT)
-    digests = {image: registry.digest(image) for image in before}
+    before = {one.image: one.digest for one in references.found(ROOT)}
+    digests = {image: registry.digest(image) for image in sorted(before)}
     changed = references.pin(ROOT, digests)
     for image, digest in digests.items():
         terminal.text(f"  {image:<28} {digest}{'' if digest == before[image] else '  (new)'}")

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 FILE = Path("infra/images/uv.txt")
-UV = Path(sys.executable).with_name("uv")
+UV = str(Path(sys.executable).with_name("uv"))
+"""This virtual environment's."""
 HEAD = "# Of uv.lock, by `make pin`: pip installs this uv, of these hashes, and no other.\n"
 
 

@@ -6,6 +6,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 FILES = ("docker-compose.yml", ".env.example", "services/*/Dockerfile")
@@ -20,13 +21,21 @@ def files(root: Path) -> list[Path]:
     return [file for pattern in FILES for file in sorted(root.glob(pattern))]
 
 
-def images(root: Path) -> dict[str, str | None]:
-    """Every image, without its digest, and the digest that it is pinned to."""
-    found: dict[str, str | None] = {}
-    for file in files(root):
-        for match in REFERENCE.finditer(file.read_text()):
-            found[match["image"]] = match["digest"] and match["digest"].removeprefix("@")
-    return found
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What stands behind a variable."""
+
+    variable: str
+    image: str
+    """``name:tag``."""
+    digest: str | None
+    """That it is pinned to."""
+
+
+def found(root: Path) -> set[Reference]:
+    """Every reference; those that are alike count once."""
+    matches = [match for file in files(root) for match in REFERENCE.finditer(file.read_text())]
+    return {Reference(one["variable"], one["image"], one["digest"] and one["digest"][1:]) for one in matches}
 
 
 def pin(root: Path, digests: Mapping[str, str]) -> list[Path]:

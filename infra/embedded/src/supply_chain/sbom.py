@@ -178,6 +178,6 @@ def _dependencies(
 
 def installed_here(root: Path) -> dict[str, Facts]:
     """What this virtual environment says of its packages."""
-    command = [sys.executable, root / "infra/images/inventory.py"]
+    command = [sys.executable, str(root / "infra/images/inventory.py")]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return by_name(json.loads(done.stdout)["packages"])
