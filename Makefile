@@ -10,7 +10,7 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train replay predict history test test-all e2e bench lint help
+.PHONY: demo demo-down up down train replay predict history test test-all e2e bench lint sbom pin help
 export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
 # the tests start dozens of programs: without bytecode on the disk each would compile this repository again
 unexport PYTHONDONTWRITEBYTECODE
@@ -70,6 +70,12 @@ lint: $(INSTALLED)  ## ruff and mypy, as pre-commit and CI run them
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+sbom: $(INSTALLED)  ## what the images are made of, and its licences: CycloneDX files in sbom/
+	@$(BIN)/python -m supply_chain sbom
+
+pin: $(INSTALLED)  ## write the base images' digests, asked of their registries, and uv's hashes into the files
+	@$(BIN)/python -m supply_chain pin
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))

@@ -8,6 +8,7 @@ from typing import Any
 
 import hypothesis
 import numpy as np
+import paths_taken
 import pytest
 import xgboost
 from contract import Contract, Golden, Interval, Output, bundle
@@ -29,6 +30,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes longest first, since nothing could fill the gaps beside it at the end; the order within stays."""
     first = (*STACKS, "tests/integration/serving/test_prediction_log.py", "tests/integration/")
     items.sort(key=lambda item: next((n for n, start in enumerate(first) if item.nodeid.startswith(start)), len(first)))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Which of the code paths that the machine chooses have been run."""
+    passed = terminalreporter.stats.get("passed", ())
+    found = paths_taken.taken(told for report in passed for told in report.user_properties)
+    if found:
+        terminalreporter.section("paths taken")
+    for line in paths_taken.lines(found):
+        terminalreporter.write_line(line)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:

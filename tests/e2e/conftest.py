@@ -16,6 +16,7 @@ from console.runs import TRAINING, Runs
 from console.terminal import Terminal
 from console.web import WebError
 from embedded import ports
+from supply_chain import references
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("postgres", "prefect-server", "mlflow", "prefect-worker", "serving")
@@ -23,7 +24,18 @@ SERVICES = ("postgres", "prefect-server", "mlflow", "prefect-worker", "serving")
 
 T = TypeVar("T")
 
+TAG = "e2e"
 EXAMPLE_MONTHS = {"TRAINER_MONTHS": "2021-01", "TRAINER_HOLDOUT": "2021-02"}
+
+
+def stand_ins() -> dict[str, str]:
+    """By variable, images that this machine has built under a public name: they have no registry's digest."""
+
+    def is_stand_in(image: str) -> bool:
+        command = ["docker", "image", "inspect", "--format={{len .RepoDigests}}", image]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() == "0"
+
+    return {one.variable: one.image for one in references.found(ROOT) if is_stand_in(one.image)}
 
 
 class ComposeStack:
@@ -36,8 +48,8 @@ class ComposeStack:
         secret = ("POSTGRES_PASSWORD", *(f"{role}_PASSWORD" for role in roles), "SERVING_RELOAD_TOKEN")
         self.secrets = {name: secrets.token_hex(16) for name in secret}
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TRAINER_", "SERVING_"))}
-        project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": "e2e"}
-        self._environment = {**inherited, **self._ports, **self.secrets, **EXAMPLE_MONTHS, **project}
+        project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": TAG}
+        self._environment = {**inherited, **self._ports, **self.secrets, **EXAMPLE_MONTHS, **project, **stand_ins()}
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[f'{service.upper()}_PORT']}"
@@ -93,6 +105,14 @@ def eventually(look: Callable[[], T], accept: Callable[[T], object], seconds: fl
             seen = error
         assert time.monotonic() < deadline, f"not within {seconds:.0f} s; last: {seen}"
         time.sleep(0.2)
+
+
+@pytest.fixture(scope="session")
+def images() -> str:
+    """The tag of the stack's images, which have been built."""
+    docker.check()
+    ComposeStack().compose("build")
+    return TAG
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,8 @@ from contract.booster import LoadedModel, load
 from contract.errors import UnusableModel
 from contract.golden import requests_of
 from contract.rows import Rows
+
+RecordProperty = Callable[[str, object], None]
 
 ROW = b'{"at": "2024-05-01T08:00", "station": 7, "sky": "rain", "season": "spring", "temperature": 3.5}'
 
@@ -44,15 +47,20 @@ def by_xgboost(bike_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> LoadedMode
     return load(bike_bundle)
 
 
-def test_the_walk_predicts_and_nothing_else_is_loaded(bike_bundle: Path) -> None:
+def test_the_walk_predicts_and_nothing_else_is_loaded(bike_bundle: Path, record_property: RecordProperty) -> None:
     model = load(bike_bundle)
     assert (model.engine, model.fallback) == ("treewalk", None)
     assert model.objective == "reg:squarederror"
     assert "booster" not in vars(model)
+    record_property("path", "engine: treewalk")
 
 
 def test_without_the_walk_xgboost_predicts_the_same_and_the_reason_is_told(
-    bike_bundle: Path, bike_rows: pa.Table, walked: LoadedModel, by_xgboost: LoadedModel
+    bike_bundle: Path,
+    bike_rows: pa.Table,
+    walked: LoadedModel,
+    by_xgboost: LoadedModel,
+    record_property: RecordProperty,
 ) -> None:
     assert (by_xgboost.engine, by_xgboost.fallback) == ("xgboost", "the compiled walk isn't installed")
     assert by_xgboost.objective == "reg:squarederror"
@@ -60,6 +68,7 @@ def test_without_the_walk_xgboost_predicts_the_same_and_the_reason_is_told(
     row = walked.rows.parse(ROW)
     assert by_xgboost.predict(matrix).tobytes() == walked.predict(matrix).tobytes()
     assert by_xgboost.predict_row(row) == walked.predict_row(row)
+    record_property("path", "engine: XGBoost, without the walk")
 
 
 def test_a_row_and_a_matrix_give_the_same(bike_bundle: Path, bikes: Contract, bike_rows: pa.Table) -> None:

