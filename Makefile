@@ -18,9 +18,10 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 # several processes keep two cores busy while some of them wait
 PYTEST = $(if $(COVERAGE),$(BIN)/coverage run -m ,$(BIN)/)pytest tests/unit tests/integration --no-loadscope-reorder --durations=10
-# Installed from the lock; done again only when that or a manifest has changed.
+# Installed from the lock; done again only when that or a manifest has changed, or the source of what is built as a wheel.
 INSTALLED := .venv/.installed
-MANIFESTS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml services/*/pyproject.toml infra/*/pyproject.toml)
+WHEELS := $(foreach package,treewalk linering,$(wildcard packages/$(package)/src/$(package)/*.[chp]*))
+MANIFESTS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml services/*/pyproject.toml infra/*/pyproject.toml) $(WHEELS)
 # Needs Python and nothing installed.
 CONSOLE = PYTHONPATH=infra/embedded/src PYTHONDONTWRITEBYTECODE=1 "$$(infra/find-python)" -m console
 
