@@ -20,6 +20,7 @@ def bike_settings(folder: Path, run_dir: Path, **changes: Any) -> Settings:
         "store": folder,
         "run_dir": run_dir,
         "model_name": "bike-demand",
+        "allowed_hosts": "127.0.0.1:*,x",
         "reload_token": SecretStr("secret"),
         "batch_processes": 0,
         "MLFLOW_TRACKING_URI": "http://127.0.0.1:9",

@@ -30,7 +30,7 @@ def problems(contract: Contract, **changes: Any) -> dict[str, FieldProblem]:
         ("season", 1, "is 1, a number", "one of 'spring', 'summer'"),
         ("temperature", 50.5, "is 50.5", "a number from -40 to 50 (°C)"),
         ("temperature", "hot", "is 'hot', a text", "a number from -40 to 50 (°C)"),
-        ("temperature", [1], "is [1], a list", "a number from -40 to 50 (°C)"),
+        ("temperature", [1], "is a list", "a number from -40 to 50 (°C)"),
         ("docks", 1.5, "is 1.5", "a whole number from 0 to 99"),
         ("docks", -1, "is -1", "a whole number from 0 to 99"),
         ("at", 1714550400, "is 1714550400, a number", "an ISO 8601 time"),
@@ -100,3 +100,55 @@ def test_a_batch_with_thousands_of_problems_lists_a_hundred(bikes: Contract) -> 
         Rows(bikes).parse_batch(body)
 
     assert len(caught.value.problems) == 100
+
+
+LONG = " " * 20_000
+"""Makes a body a long one."""
+
+
+@pytest.mark.parametrize("padding", ["", LONG])
+def test_of_many_problems_a_hundred_are_told_whatever_the_body_s_length(bikes: Contract, padding: str) -> None:
+    rows: list[object] = [GOOD] * 3 + [{**GOOD, "temperature": "hot", "station": 99}, 5] * 200
+    with pytest.raises(InvalidInput) as refusal:
+        Rows(bikes).parse_batch((json.dumps({"rows": rows}) + padding).encode())
+    told = [(found.row, found.field, found.problem) for found in refusal.value.problems]
+    assert len(told) == 100
+    assert told[:4] == [
+        (3, "station", "is 99"),
+        (3, "temperature", "is 'hot', a text"),
+        (4, "rows", "has an entry that is not an object"),
+        (5, "station", "is 99"),
+    ]
+
+
+def test_a_hundred_unknown_fields_of_many_are_told(bikes: Contract) -> None:
+    many = {f"field{number}": 1 for number in range(50_000)}
+    for body, parse in (({"rows": [many]}, Rows(bikes).parse_batch), (many, Rows(bikes).parse)):
+        with pytest.raises(InvalidInput) as refusal:
+            parse(json.dumps(body).encode())
+        assert [found.field for found in refusal.value.problems] == [f"field{number}" for number in range(100)]
+
+
+def test_a_long_value_is_refused_without_being_shown(bikes: Contract) -> None:
+    row = {**GOOD, "temperature": [1] * 100_000}
+    with pytest.raises(InvalidInput) as refusal:
+        Rows(bikes).parse(json.dumps(row).encode())
+    assert str(refusal.value) == "temperature is a list (allowed: a number from -40 to 50 (°C))"
+    with pytest.raises(InvalidInput) as refusal:
+        Rows(bikes).parse(json.dumps({**row, "temperature": "x" * 100_000}).encode())
+    assert len(str(refusal.value)) < 200
+
+
+def test_a_batch_of_too_many_rows_is_refused_before_they_are_looked_at(bikes: Contract) -> None:
+    with pytest.raises(InvalidInput, match=r"rows has 9000 rows \(allowed: a list of 1 to 8999 row objects\)"):
+        Rows(bikes).parse_batch(json.dumps({"rows": [{}] * 9000}).encode(), 8999)
+
+
+def test_a_long_body_that_is_no_object_is_no_json_of_the_expected_kind(bikes: Contract) -> None:
+    for parse in (Rows(bikes).parse, Rows(bikes).parse_batch):
+        with pytest.raises(BadJson, match="not a JSON object"):
+            parse(b"[" + b"1," * 20_000 + b"1]")
+        with pytest.raises(BadJson, match="is not JSON"):
+            parse(b"{" + b" " * 20_000)
+    with pytest.raises(InvalidInput, match="rows is missing"):
+        Rows(bikes).parse_batch(b"{" + b" " * 20_000 + b"}")

@@ -35,7 +35,7 @@ async def passes(*headers: tuple[str, str], method: str = "GET") -> bool:
 
 
 @pytest.mark.parametrize(
-    "host", ["127.0.0.1:4200", "localhost:9", "LOCALHOST:4200", "prefect.team.example", "a.b.team.example"]
+    "host", ["127.0.0.1:4200", "127.0.0.1", "localhost:9", "LOCALHOST:4200", "prefect.team.example", "a.b.team.example"]
 )
 async def test_a_program_passes_that_knows_the_server_s_name(host: str) -> None:
     assert await passes(("host", host), method="POST")
@@ -45,7 +45,7 @@ async def test_a_program_passes_that_knows_the_server_s_name(host: str) -> None:
     "host",
     [
         *["evil.example", "evil.example:4200", "localhost.evil.example:4200", "team.example.evil.example"],
-        *["", "127.0.0.1", "localhost:", "localhost:4200.evil.example", "localhost:1@evil.example", "localhost:*"],
+        *["", "127.0.0.2", "localhost:", "localhost:4200.evil.example", "localhost:1@evil.example", "localhost:*"],
         *["[localhost:1", "localhost:4200, evil.example", "localhost:4200/..", "evil.example/.team.example"],
     ],
 )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,7 +81,8 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, run_dir: Path, registr
 
     @asynccontextmanager
     async def started(**changes: Any) -> AsyncIterator[str]:
-        settings = bike_settings(tmp_path, run_dir, max_body_bytes=100_000, direct=request.param == "direct", **changes)
+        known = {"max_body_bytes": 100_000, "direct": request.param == "direct"}
+        settings = bike_settings(tmp_path, run_dir, **known | changes)
         async with listening(settings, registry) as address:
             async with httpx.AsyncClient(base_url=address) as client:
                 await client.post("/reload", headers={"Authorization": "Bearer secret"})
@@ -346,3 +347,140 @@ async def test_a_request_under_way_is_answered_before_the_service_ends(start: St
 async def _finish_once_ended(idle: Client, half: Client, rest: bytes) -> None:
     assert await idle.ended()  # so the service has begun to end
     await half.say(rest)
+
+
+def chunked(*parts: bytes, path: str = "/predict") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: x", "Content-Type: application/json", "Transfer-Encoding: chunked"]
+    head = "\r\n".join([*lines, "", ""]).encode()
+    return head + b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+
+
+async def test_trailers_have_a_bound_whatever_they_are(start: Start) -> None:
+    for piece in (b"X-Trailer: " + b"y" * 1000 + b"\r\n", b"z" * 1000):  # many, and one without an end
+        async with start() as address, connected(address) as client:
+            await client.say(chunked(ROW) + b"0\r\n")
+            with suppress(ConnectionError):
+                for _ in range(1000):
+                    await client.say(piece)
+            status, _, body = await client.hear()
+            assert (status, slug(body)) == (431, "head-too-large")
+
+
+async def test_the_framing_of_chunks_has_a_bound(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(chunked(ROW[:10]))
+        with suppress(ConnectionError):
+            for _ in range(1000):
+                await client.say(b"1;" + b"extension" * 100 + b"\r\n \r\n")
+        status, _, body = await client.hear()
+        assert (status, slug(body)) == (431, "head-too-large")
+
+
+async def test_a_body_in_single_bytes_is_no_attack(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        whole = json.dumps({"rows": [json.loads(ROW)] * 200}).encode()
+        await client.say(chunked(*[bytes([byte]) for byte in whole], path="/predict/batch") + b"0\r\n\r\n")
+        status, _, body = await client.hear()
+        assert (status, len(json.loads(body)["predictions"])) == (200, 200)
+
+
+async def test_a_head_that_comes_at_once_has_the_same_bound(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(post(ROW, "/predict", "X-Long: " + "y" * 120_000))
+        status, _, body = await client.hear()
+        assert (status, slug(body)) == (431, "head-too-large")
+        assert await client.ended()
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket", "TLS/1.0"])
+@pytest.mark.parametrize("apart", [False, True])
+async def test_an_upgrade_is_not_taken_and_the_body_is_the_request_s(
+    start: Start, protocol: str, *, apart: bool
+) -> None:
+    smuggled = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
+    upgrade = ("Connection: Upgrade, HTTP2-Settings", f"Upgrade: {protocol}", "HTTP2-Settings: AAMAAABk")
+    async with start() as address, connected(address) as client:
+        for body, expected in ((ROW, 200), (smuggled, 400)):
+            request = post(body, "/predict", *upgrade)
+            for piece in (request[:-20], request[-20:]) if apart else (request,):
+                await client.say(piece)
+                await asyncio.sleep(0.01)
+            status, _, answer = await client.hear()
+            assert status == expected
+            assert (b"prediction" in answer) == (expected == 200)
+        await client.say(GET)
+        assert (await client.hear())[0] == 200
+
+
+async def test_connect_is_refused(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(b"CONNECT evil.example:80 HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+        assert (await client.hear())[0] == 405
+        assert await client.ended()
+
+
+async def test_garbage_behind_requests_is_not_answered_in_their_place(start: Start) -> None:
+    async with start() as address, connected(address) as client:
+        await client.say(GET + post() + post(b"{}") + b"garbage\r\n\r\n" + GET)
+        assert [(await client.hear())[0] for _ in range(3)] == [200, 200, 422]
+        assert await client.ended()
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [
+        ("", 400),
+        ("Host: x\r\nHost: x", 400),
+        ("Host: evil.example", 403),
+        ("Host: 127.0.0.1:80@evil.example", 403),
+        ("Host: x\r\nOrigin: http://evil.example", 403),
+        ("Host: x\r\nOrigin: null", 403),
+        ("Host: x\r\nOrigin: http://x:81", 403),
+        ("Host: x\r\nOrigin: http://x", 200),
+        ("Host: x\r\nContent-Encoding: gzip", 415),
+        ("Host: x\r\nContent-Encoding: identity", 200),
+    ],
+)
+@pytest.mark.parametrize("path", ["/predict", "/predict/batch", "/health/live", "/nowhere"])
+async def test_who_may_ask_and_under_which_name(start: Start, lines: str, status: int, path: str) -> None:
+    batch = b'{"rows": [%b]}' % ROW if path == "/predict/batch" else ROW
+    method = "GET" if path == "/health/live" else "POST"
+    head = (
+        f"{method} {path} HTTP/1.1\r\n{lines}\r\nContent-Type: application/json\r\nContent-Length: {len(batch)}\r\n\r\n"
+    )
+    async with start() as address, connected(address) as client:
+        await client.say(head.replace("\r\n\r\nContent-Type", "\r\nContent-Type").encode() + batch)
+        found, _, _ = await client.hear()
+        assert found == (404 if (path, status) == ("/nowhere", 200) else status)
+
+
+async def test_a_page_that_is_named_may_ask_and_read(start: Start) -> None:
+    app = "https://app.example"
+    async with start(allowed_origins=app) as address, httpx.AsyncClient(base_url=address) as client:
+        asked = {
+            "Origin": app,
+            "Access-Control-Request-Method": "POST",
+            "Access-Control-Request-Headers": "content-type",
+        }
+        preflight = await client.options("/predict", headers=asked)
+        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, app)
+        answer = await client.post("/predict", content=ROW, headers={"Origin": app, "Content-Type": "application/json"})
+        assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, app)
+        assert (await client.get("/model", headers={"Origin": "https://evil.example"})).status_code == 403
+
+
+async def test_outcomes_that_are_wrong_cost_little(start: Start) -> None:
+    async with start(max_body_bytes=10_000_000) as address, httpx.AsyncClient(base_url=address) as client:
+        wrong = {"outcomes": [{"prediction_id": [[]] * 50, "actual": "x" * 50, "more": 1}] * 20_000}
+        answer = await client.post("/feedback", json=wrong)
+        assert answer.status_code == 422
+        assert len(answer.json()["errors"]) == 100
+        assert answer.json()["errors"][1]["problem"] == "is a list"
+
+
+@pytest.mark.parametrize("most", ["9" * 5000, "0" * 5000 + "1", "\u0661", "1e3", "-1", ""])
+async def test_a_number_of_the_query_is_a_short_one(start: Start, most: str) -> None:
+    async with start() as address, httpx.AsyncClient(base_url=address) as client:
+        assert (await client.get("/model/history", params={"most": most})).status_code == 422
+        length = {"Inference-Header-Content-Length": "0" * 5000 + "1"}
+        assert (await client.post("/v2/models/bike-demand/infer", content=b"{}", headers=length)).status_code == 400

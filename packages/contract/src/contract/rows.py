@@ -3,12 +3,22 @@
 The validator is generated from the contract and runs in pydantic's compiled core.
 """
 
+import dataclasses
 import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
-from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, SchemaValidator, core_schema
+from pydantic_core import (
+    CoreSchema,
+    ErrorDetails,
+    PydanticCustomError,
+    SchemaValidator,
+    core_schema,
+    from_json,
+    to_json,
+)
 
 from contract.document import Contract
 from contract.errors import BadJson, FieldProblem, InvalidInput
@@ -17,7 +27,11 @@ from contract.fields import LARGEST, Category, Integer, Ranged, RawField, Timest
 Row = Mapping[str, Any]
 
 MOST_PROBLEMS = 100
-"""A refused batch lists no more than this many problems."""
+"""What is refused lists no more than this many problems."""
+LONGEST_NAME = 100
+"""Characters of an unknown field's name that are shown."""
+LONG_BYTES = 16 * 1024
+"""Of a body. All problems of a longer one would take time and memory without a bound before the first is told."""
 
 
 class Rows:
@@ -31,12 +45,7 @@ class Rows:
         self._fields = contract.by_name
         row = _row_schema(contract)
         self._one = SchemaValidator(row)
-        self._batch = SchemaValidator(
-            core_schema.typed_dict_schema(
-                {"rows": core_schema.typed_dict_field(core_schema.list_schema(row, min_length=1))},
-                extra_behavior="forbid",
-            )
-        )
+        self._batch, self._long_batch = (SchemaValidator(_batch_schema(row, fail_fast=fast)) for fast in (False, True))
 
     def parse(self, body: bytes) -> Row:
         """One object of raw fields.
@@ -45,19 +54,75 @@ class Rows:
             BadJson: the body isn't a JSON object.
             InvalidInput: a field is missing, unknown, mistyped or out of range.
         """
+        if len(body) > LONG_BYTES:
+            self._check_size(_object(body), None)
         try:
             row: Row = self._one.validate_json(body)
         except ValidationError as error:
             raise self._explain(error) from None
         return row
 
-    def parse_batch(self, body: bytes) -> Sequence[Row]:
-        """``{"rows": [...]}``, at least one; raises as ``parse`` does, each problem with its row."""
+    def parse_batch(self, body: bytes, most: int | None = None) -> Sequence[Row]:
+        """``{"rows": [...]}``, at least one; raises as ``parse`` does, each problem with its row.
+
+        Args:
+            most: rows; more are refused before they are looked at.
+        """
+        if len(body) > LONG_BYTES:
+            return self._parse_long_batch(body, most)
         try:
             rows: Sequence[Row] = self._batch.validate_json(body)["rows"]
         except ValidationError as error:
             raise self._explain(error) from None
         return rows
+
+    def _parse_long_batch(self, body: bytes, most: int | None) -> Sequence[Row]:
+        listed = _object(body).get("rows")
+        entries = listed if isinstance(listed, list) else []
+        if most is not None and len(entries) > most:
+            problem = FieldProblem("rows", f"has {len(entries)} rows", f"a list of 1 to {most} row objects")
+            raise InvalidInput([problem])
+        for number, entry in enumerate(entries):
+            if isinstance(entry, dict):
+                self._check_size(entry, number)
+        try:
+            rows: Sequence[Row] = self._long_batch.validate_json(body)["rows"]
+        except ValidationError as error:
+            raise self._explain_some(entries, error) from None
+        return rows
+
+    def _check_size(self, row: Row, number: int | None) -> None:
+        """Refuses what would be too much work to refuse by the validator."""
+        problems = []
+        if len(row) > len(self._fields) + MOST_PROBLEMS:
+            names = (name for name in row if name not in self._fields)
+            problems = [self._unknown(name, number) for name in itertools.islice(names, MOST_PROBLEMS)]
+        for name, field in self._fields.items():
+            if isinstance(row.get(name), list | dict):
+                problems.append(FieldProblem(name, f"is a {_json_type(row[name])}", field.allowed, number))
+        if problems:
+            raise InvalidInput(problems[:MOST_PROBLEMS])
+
+    def _explain_some(self, entries: Sequence[Any], error: ValidationError) -> BadJson | InvalidInput:
+        """The first problems of a long batch, row by row."""
+        problems: list[FieldProblem] = []
+        for number, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                problems.append(_no_object(number))
+            else:
+                try:
+                    self._one.validate_json(to_json(entry, inf_nan_mode="constants"))
+                except ValidationError as found:
+                    problems += [
+                        dataclasses.replace(problem, row=number) for problem in self._explain_row(found).problems
+                    ]
+            if len(problems) >= MOST_PROBLEMS:
+                break
+        return InvalidInput(problems[:MOST_PROBLEMS]) if problems else self._explain(error)
+
+    def _explain_row(self, error: ValidationError) -> InvalidInput:
+        details = error.errors(include_url=False, include_context=True)
+        return InvalidInput([self._field_problem(detail, detail["loc"], None) for detail in details])
 
     def _explain(self, error: ValidationError) -> BadJson | InvalidInput:
         details = error.errors(include_url=False, include_context=True)
@@ -76,14 +141,41 @@ class Rows:
                 return FieldProblem("rows", problem, "a list of at least one row object")
             row, location = int(location[1]), location[2:]
             if not location:
-                return FieldProblem("rows", "has an entry that is not an object", "a list of row objects", row)
+                return _no_object(row)
+        return self._field_problem(detail, location, row)
+
+    def _field_problem(self, detail: ErrorDetails, location: tuple[int | str, ...], row: int | None) -> FieldProblem:
         name = str(location[0])
         field = self._fields.get(name)
         if field is None:
-            near = difflib.get_close_matches(name, self._fields, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ""
-            return FieldProblem(name, f"is not a field of this model{hint}", ", ".join(self._fields), row)
+            return self._unknown(name, row)
         return FieldProblem(name, _what_is_wrong(detail), field.allowed, row)
+
+    def _unknown(self, name: str, row: int | None) -> FieldProblem:
+        shown = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+        near = difflib.get_close_matches(shown, self._fields, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return FieldProblem(shown, f"is not a field of this model{hint}", ", ".join(self._fields), row)
+
+
+def _no_object(row: int) -> FieldProblem:
+    return FieldProblem("rows", "has an entry that is not an object", "a list of row objects", row)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """Raises BadJson."""
+    try:
+        found = from_json(body)
+    except ValueError as error:
+        raise BadJson(f"the body is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadJson("the body is not a JSON object")
+    return found
+
+
+def _batch_schema(row: CoreSchema, *, fail_fast: bool) -> CoreSchema:
+    rows = core_schema.list_schema(row, min_length=1, fail_fast=fail_fast)
+    return core_schema.typed_dict_schema({"rows": core_schema.typed_dict_field(rows)}, extra_behavior="forbid")
 
 
 def _row_schema(contract: Contract) -> CoreSchema:
@@ -140,7 +232,7 @@ def _known(field: Category, kind: CoreSchema) -> CoreSchema:
 
 def _what_is_wrong(detail: ErrorDetails) -> str:
     given = detail["input"]
-    shown = repr(given)
+    shown = repr(given[:100] if isinstance(given, str) else given) if not isinstance(given, list | dict) else ""
     shown = shown if len(shown) <= 60 else f"{shown[:57]}…"
     match detail["type"]:
         case "missing":
@@ -154,7 +246,9 @@ def _what_is_wrong(detail: ErrorDetails) -> str:
         case "datetime_parsing" | "datetime_from_date_parsing":
             return f"is {shown}, not a time"
         case _:
-            return "is null" if given is None else f"is {shown}, a {_json_type(given)}"
+            if given is None:
+                return "is null"
+            return f"is {shown}, a {_json_type(given)}" if shown else f"is a {_json_type(given)}"
 
 
 def _json_type(value: Any) -> str:

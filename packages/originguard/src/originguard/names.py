@@ -17,12 +17,14 @@ class HostPatterns:
     """Which values of ``Host`` are this server's.
 
     Args:
-        patterns: as of MLflow's ``--allowed-hosts``: ``*`` stands for anything, and the port counts.
+        patterns: as of MLflow's ``--allowed-hosts``: ``*`` stands for anything, and the port counts. ``localhost:*`` is
+            ``localhost`` too, whose port a browser leaves out where it is the scheme's own.
     """
 
     def __init__(self, patterns: Iterable[str]) -> None:
         # a bracket is part of an IPv6 address here, not a set of characters
-        self._patterns = tuple(pattern.lower().replace("[", "[[]") for pattern in patterns)
+        given = [pattern.lower().replace("[", "[[]") for pattern in patterns]
+        self._patterns = (*given, *[pattern.removesuffix(":*") for pattern in given if pattern.endswith(":*")])
 
     def match(self, host: str) -> bool:
         """``host``: in lower case."""

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import SecretStr
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -69,6 +70,8 @@ class Parts:
     reload_token: SecretStr
     max_body_bytes: int
     max_batch_rows: int
+    origins: tuple[str, ...]
+    """Pages of other origins that may ask; the connections refuse all others."""
 
 
 class Service(FastAPI):
@@ -101,6 +104,14 @@ def build(parts: Parts) -> Service:
     app.include_router(metrics.router(parts.metrics, parts.peers, parts.lane))
     docs.add(app)
     _answer_errors(app, parts.metrics)
+    if parts.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=parts.origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
+            expose_headers=["X-Request-Id"],
+        )
     app.add_middleware(Watch, observer=parts.observer, tracing=parts.tracing)
     return app
 

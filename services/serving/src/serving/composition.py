@@ -10,6 +10,7 @@ from threading import Thread
 
 from fastapi import FastAPI
 from linering import Ring
+from originguard import listed
 
 from serving import aside
 from serving.app import Parts, build
@@ -118,6 +119,7 @@ def compose(
         reload_token=settings.reload_token,
         max_body_bytes=settings.max_body_bytes,
         max_batch_rows=settings.max_batch_rows,
+        origins=listed(settings.allowed_origins),
     )
     return Worker(build(parts), parts, settings)
 

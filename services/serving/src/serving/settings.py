@@ -44,6 +44,12 @@ class Settings(BaseSettings):
     webhook_secret: SecretStr = SecretStr("")
     """MLflow signs with it what it tells ``/registry/events``; empty: there is no such call, only polls."""
 
+    allowed_hosts: str = "serving:*,localhost:*,127.0.0.1:*"
+    """Names under which the service answers, with commas between them, as patterns of the header ``Host``."""
+
+    allowed_origins: str = ""
+    """Pages of other origins that may ask from a browser, as ``https://app.example``, with commas between them."""
+
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     """A longer request body is refused."""
 

@@ -15,6 +15,8 @@ HEADER = "inference-header-content-length"
 """Length of a body's JSON where binary data comes after it."""
 
 INTERVAL = "interval"
+MOST_DIGITS = 10
+"""Of a length. Python refuses to make a number of thousands."""
 
 Outputs = Mapping[str, bool]
 """Names that are asked for, and whether as binary data."""
@@ -28,7 +30,7 @@ def parts(body: bytes, length: str | None) -> tuple[dict[str, Any], memoryview]:
     whole_body = memoryview(body)
     if length is None:
         return decode(body), whole_body[len(body) :]
-    if not (length.isascii() and length.isdecimal() and int(length[:20]) <= len(body)):
+    if not (length.isascii() and length.isdecimal() and len(length) <= MOST_DIGITS and int(length) <= len(body)):
         raise BadTensor(f"{HEADER} is {length[:20]!r}, not a length within the body's {len(body)} bytes")
     return decode(whole_body[: int(length)]), whole_body[int(length) :]
 

@@ -68,7 +68,7 @@ def _features(model: LoadedModel, body: bytes, most_rows: int) -> Matrix:
         if features is not None:
             return features
     # row by row: slower by half, and it knows what is wrong
-    rows = model.rows.parse_batch(body)
+    rows = model.rows.parse_batch(body, most_rows)
     _check_length(len(rows), most_rows)
     return model.contract.compiled.rows(rows)
 

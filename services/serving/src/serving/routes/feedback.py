@@ -1,14 +1,18 @@
 """What came true of what was predicted."""
 
+import asyncio
 import re
+from itertools import islice
 from math import isfinite
 from typing import Any
 
 from contract import FieldProblem, InvalidInput
+from contract.rows import MOST_PROBLEMS
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from serving.batch.lane import INLINE_BYTES
 from serving.exchange import Memory, check_json, encode, read_body
 from serving.protocols.bodies import decode
 from serving.recorder.journal import Log
@@ -28,7 +32,11 @@ def router(journal: Log, memory: Memory, max_body_bytes: int, most_outcomes: int
     async def feedback(request: Request) -> Response:
         check_json(request)
         with memory.held() as held:
-            outcomes = parse(await read_body(request, max_body_bytes, held), most_outcomes)
+            body = await read_body(request, max_body_bytes, held)
+            if len(body) <= INLINE_BYTES:
+                outcomes = parse(body, most_outcomes)
+            else:
+                outcomes = await asyncio.to_thread(parse, body, most_outcomes)
         await journal.add_outcomes(outcomes)
         return Response(encode({"accepted": len(outcomes)}), 202, media_type="application/json")
 
@@ -39,7 +47,7 @@ def parse(body: bytes, most: int) -> list[Outcome]:
     """``{"prediction_id", "actual"}``, or many of them as ``{"outcomes": [...]}``.
 
     Raises:
-        BadJson, InvalidInput: it is something else; all that is wrong is named.
+        BadJson, InvalidInput: it is something else; what is wrong is named, up to a hundred problems.
     """
     document = decode(body)
     if "outcomes" not in document:
@@ -59,8 +67,10 @@ def _checked(listed: list[Any], *, numbered: bool) -> list[Outcome]:
     problems: list[FieldProblem] = []
     for number, entry in enumerate(listed):
         problems += _problems(entry, number if numbered else None)
+        if len(problems) >= MOST_PROBLEMS:
+            break
     if problems:
-        raise InvalidInput(problems)
+        raise InvalidInput(problems[:MOST_PROBLEMS])
     return [(entry["prediction_id"], float(entry["actual"])) for entry in listed]
 
 
@@ -69,7 +79,7 @@ def _problems(entry: Any, row: int | None) -> list[FieldProblem]:
         return [FieldProblem("outcomes", f"is {_shown(entry)}", "an object with prediction_id and actual", row=row)]
     found = [
         FieldProblem(name, "is not a field of this call", ", ".join(ALLOWED), row=row)
-        for name in entry.keys() - ALLOWED
+        for name in islice((name for name in entry if name not in ALLOWED), MOST_PROBLEMS)
     ]
     for name, allowed in ALLOWED.items():
         if name not in entry:
@@ -96,5 +106,7 @@ _IS = {"prediction_id": _is_id, "actual": _is_finite}
 
 
 def _shown(value: Any) -> str:
-    text = repr(value)
+    if isinstance(value, list | dict):  # of any size
+        return "a list" if isinstance(value, list) else "an object"
+    text = repr(value[:100] if isinstance(value, str) else value)
     return text if len(text) <= 80 else f"{text[:77]}..."

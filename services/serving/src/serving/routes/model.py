@@ -57,6 +57,8 @@ def router(coordinator: Coordinator, describer: Describer, ledger: Ledger, order
 
 def _most(given: str) -> int:
     """How many rollouts are asked for. Raises InvalidInput."""
-    if not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= LONGEST_HISTORY:
-        raise InvalidInput([FieldProblem("most", f"is {given!r}", f"a whole number from 1 to {LONGEST_HISTORY}")])
+    # Python refuses to make a number of thousands of digits
+    is_short = given.isascii() and given.isdecimal() and len(given) <= len(str(LONGEST_HISTORY))
+    if not is_short or not 1 <= int(given) <= LONGEST_HISTORY:
+        raise InvalidInput([FieldProblem("most", f"is {given[:20]!r}", f"a whole number from 1 to {LONGEST_HISTORY}")])
     return int(given)

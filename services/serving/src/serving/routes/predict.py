@@ -25,7 +25,8 @@ def router(
     @routes.post("")
     async def predict(request: Request) -> Response:
         explain = _is_asked(request, "explain")
-        if explain or int(request.headers.get("content-length") or 0) > INLINE_BYTES:
+        # a body whose length isn't told may be of any
+        if explain or int(request.headers.get("content-length", INLINE_BYTES + 1)) > INLINE_BYTES:
             return await carrier.whole(request, "predict", {"explain": str(explain).lower()}, json=True)
         served = slot.served
         check_json(request)

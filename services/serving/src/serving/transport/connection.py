@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any
 
+import httptools
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from serving.observe import ids
 from serving.observe.access import Exchange
 from serving.problems import Problem
+from serving.transport.doors import Doors
 from serving.transport.raw import response
 
 log = logging.getLogger(__name__)
 
 LONGEST_HEAD_BYTES = 32 * 1024
+"""Of a request's head, and of its trailers and the framing of its chunks."""
+FRAMING = 8
+"""Bytes of framing to a byte of the body, beyond them: chunks of a single byte need five."""
+UPGRADES = frozenset((b"upgrade", b"http2-settings"))
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,8 @@ class Manners:
     most_connections: int
     shed: ASGIApp
     """Answers a request on a connection beyond these."""
+    doors: Doors
+    """Under which names this service may be asked, and by whose pages."""
     refused: Callable[[Problem, Exchange], None]
     """Told of the refusals that no application sees."""
 
@@ -48,9 +56,17 @@ class Connection(HttpToolsProtocol):
         """When the request under way began, or the last one ended."""
         self._receiving = False
         self._in_head = False
-        self._head_bytes = 0
+        self._piece = 0
+        """Bytes of the piece that is being parsed."""
+        self._framing = 0
+        """Bytes of the request under way that aren't its body's, without those of the piece in which it began."""
+        self._body_bytes = 0
         self._begun = 0
         """How many requests have."""
+        self._without_upgrade: bytes | None = None
+        """The head of a request that asks for another protocol, as it would be if it didn't."""
+        self._deaf = False
+        """Whatever comes now is ignored."""
         self._stalled: float | None = None
         """Since when the client takes nothing of its answer."""
         self._last = False
@@ -62,14 +78,34 @@ class Connection(HttpToolsProtocol):
             self.app = self.manners.shed
 
     def data_received(self, data: bytes) -> None:
-        first = self._begun + (not self._receiving)
-        super().data_received(data)
-        # where an earlier request ends in the same piece, nobody knows how much of it is this one's head
-        if self._in_head and self._begun == first:
-            self._head_bytes += len(data)
-            if self._head_bytes > LONGEST_HEAD_BYTES:
-                detail = f"the request's head is longer than {LONGEST_HEAD_BYTES} bytes"
-                self._turn_away(Problem("head-too-large", "The request's head is too large", 431, detail))
+        if self._deaf:
+            return
+        first, body = self._begun + (not self._receiving), self._body_bytes
+        self._piece = len(data)
+        self._feed(data)
+        # where an earlier request ends in the same piece, nobody knows how much of it is this one's
+        if self._receiving and self._begun == first:
+            self._framing += len(data) - self._body_bytes + body
+            if self._framing > LONGEST_HEAD_BYTES + (0 if self._in_head else FRAMING * self._body_bytes):
+                self._turn_away(_head_too_large())
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._go_on(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
+
+    def _go_on(self, rest: bytes) -> None:
+        """The parser takes what follows an upgrade for another protocol. Here it is the request's body."""
+        head, self._without_upgrade = self._without_upgrade, None
+        if head is None or self._deaf:
+            return
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self._begun -= 1
+        self._feed(head + rest)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has said all it wants may still listen: what it asked for is answered before the end."""
@@ -83,18 +119,33 @@ class Connection(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._since = perf_counter()
-        self._receiving = self._in_head = True
-        self._head_bytes = 0
+        self._receiving = self._in_head = not self._deaf
+        self._framing = self._body_bytes = 0
         self._begun += 1
 
     def on_headers_complete(self) -> None:
+        if self._deaf:
+            return
+        if problem := self._objection():
+            self._turn_away(problem)
+            return
+        if self.parser.should_upgrade():
+            self._without_upgrade = self._head_without_upgrade()
+            return
         self._in_head = False
         super().on_headers_complete()
         self.scope["state"]["progress"] = self.progress
         if self._last and self.cycle is not None:
             self.cycle.keep_alive = False
 
+    def on_body(self, body: bytes) -> None:
+        if not self._deaf:
+            self._body_bytes += len(body)
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
+        if self._deaf or self._without_upgrade is not None:
+            return
         self._receiving = False
         super().on_message_complete()
 
@@ -163,14 +214,57 @@ class Connection(HttpToolsProtocol):
         self.manners.refused(problem, exchange)
         return exchange.request_id
 
+    def _objection(self) -> Problem | None:
+        """What is wrong with the request's head."""
+        if self._piece + self._framing > LONGEST_HEAD_BYTES:
+            head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+            if head > LONGEST_HEAD_BYTES:
+                return _head_too_large()
+        if self.parser.get_method() == b"CONNECT":
+            return Problem("method-not-allowed", "Method Not Allowed", 405, "this service is no proxy")
+        return self.manners.doors.objection(self.headers, self.parser.get_http_version())
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        for name, value in self.headers:
+            if name == b"connection":
+                kept = [token for token in value.split(b",") if token.strip().lower() not in UPGRADES]
+                lines += [b"connection: " + b",".join(kept)] if kept else []
+            elif name not in UPGRADES:
+                lines.append(name + b": " + value)
+        return b"\r\n".join([*lines, b"", b""])
+
     def send_400_response(self, msg: str) -> None:
         self._turn_away(Problem("bad-request", "The request is not HTTP", 400, msg))
 
     def _turn_away(self, problem: Problem) -> None:
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._deaf:
+            return
+        self._deaf = self._last = True
+        if self._end_after_earlier_ones():
             return
         request_id = self._say_why(problem)
         if self.cycle is None or self.cycle.response_complete or not self.cycle.response_started:
             self.transport.write(response(problem, request_id))
         self._in_head = self._receiving = False
         self.transport.close()
+
+    def _end_after_earlier_ones(self) -> bool:
+        """Whether there are requests whose answers are still to come; then the last of them ends the connection."""
+        if self._receiving and not self._in_head and self.pipeline:
+            self.pipeline.popleft()  # the one that is turned away: nobody has begun with it
+            under_way = self.pipeline[0][0] if self.pipeline else None
+        elif self._receiving and not self._in_head:
+            return False
+        else:
+            under_way = self.pipeline[0][0] if self.pipeline else self.cycle
+        if under_way is None or under_way.response_complete:
+            return False
+        under_way.keep_alive = False
+        self._in_head = self._receiving = False
+        return True
+
+
+def _head_too_large() -> Problem:
+    detail = f"the request's head, or what is about its body, is longer than {LONGEST_HEAD_BYTES} bytes"
+    return Problem("head-too-large", "The request's head is too large", 431, detail)

@@ -13,7 +13,7 @@ from serving.observe import ids
 from serving.observe.access import Exchange
 from serving.observe.watch import Observer
 from serving.predictions import Served
-from serving.transport.connection import Connection, Manners
+from serving.transport.connection import LONGEST_HEAD_BYTES, Connection, Manners
 
 Record = Callable[[float, bytes, bytes], None]
 """Told the seconds, the request and the answer: see ``Journal.add``."""
@@ -22,8 +22,8 @@ PATH = "/predict"
 LONGEST_BODY_BYTES = 4096
 """A row of more bytes is unusual."""
 
-_UNDERSTOOD = frozenset((b"content-type", b"content-length", b"x-request-id", b"traceparent", b"tracestate"))
-_UNUSUAL = frozenset((b"expect", b"connection", b"upgrade", b"transfer-encoding", b"content-encoding"))
+_UNDERSTOOD = frozenset((b"content-type", b"content-length", b"host", b"x-request-id", b"traceparent", b"tracestate"))
+_UNUSUAL = frozenset((b"expect", b"connection", b"upgrade", b"transfer-encoding", b"content-encoding", b"origin"))
 _KEEP_ALIVE = (b"connection", b"keep-alive")
 """What holds without it too; most clients of Python's say it all the same."""
 
@@ -122,7 +122,9 @@ class DirectConnection(Connection):
                 if name in understood:
                     return False
                 understood[name] = value
-        if int(understood.get(b"content-length", b"0")) > LONGEST_BODY_BYTES:
+        if not self.manners.doors.know(understood.get(b"host", b"")):
+            return False
+        if self._piece > LONGEST_HEAD_BYTES or int(understood.get(b"content-length", b"0")) > LONGEST_BODY_BYTES:
             return False
         return understood.get(b"content-type") == b"application/json"
 

@@ -8,6 +8,7 @@ from time import perf_counter
 from typing import Any
 
 import uvicorn
+from originguard import listed
 
 from serving.app import shedding
 from serving.composition import Worker
@@ -15,6 +16,7 @@ from serving.observe.access import Exchange
 from serving.problems import Problem
 from serving.transport.connection import Connection, Manners
 from serving.transport.direct import DirectConnection, ShortWay
+from serving.transport.doors import Doors
 
 KEEP_ALIVE_SECONDS = 75
 """Longer than clients and proxies keep an idle connection, so that they close it and never write to a closed one."""
@@ -111,6 +113,7 @@ def connections(worker: Worker) -> Callable[..., asyncio.Protocol]:
         idle_seconds=KEEP_ALIVE_SECONDS,
         most_connections=settings.max_connections,
         shed=shedding(parts),
+        doors=Doors(listed(settings.allowed_hosts), listed(settings.allowed_origins)),
         refused=refused,
     )
     # a span is made around ASGI, so requests that are traced go there
