@@ -23,7 +23,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
 
 @pytest.mark.skipif("ROUNDHOUSE_TLC_DATA" not in os.environ, reason="needs the city's real files")
 def test_drift_is_noticed_retrained_gated_promoted_and_served(pipeline: Pipeline) -> None:
-    folder = Path(os.environ["ROUNDHOUSE_TLC_DATA"])
+    folder = Path(os.environ["ROUNDHOUSE_TLC_DATA"]).resolve()
     wanted = {
         "months": "2021-01..2023-01",
         "source": "tlc",
