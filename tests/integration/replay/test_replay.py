@@ -32,7 +32,7 @@ def test_drift_is_noticed_retrained_gated_promoted_and_served(pipeline: Pipeline
         "share": SHARE,
     }
     run = pipeline.run(REPLAY, wanted, seconds=1000)
-    assert run["state"]["type"] == "COMPLETED", pipeline.runs.log(run["id"])
+    assert run["state"]["type"] == "COMPLETED", "\n".join(pipeline.runs.log(run["id"]))
     story = dict(line.split(": ", 1) for line in run["state"]["message"].splitlines() if ": " in line)
 
     assert "first model" in story["end of 2021-01"]

@@ -412,6 +412,19 @@ async def test_an_upgrade_is_not_taken_and_the_body_is_the_request_s(
         assert (await client.hear())[0] == 200
 
 
+async def test_what_an_earlier_request_had_counts_for_no_later_one(start: Start) -> None:
+    long = b'{"rows": [' + b", ".join([ROW] * 500) + b"]}"
+    async with start() as address, connected(address) as client:
+        for _ in range(2):
+            await client.say(post(long, "/predict/batch"))
+            assert (await client.hear())[0] == 200
+            request = post()
+            for piece in (request[:20], request[20:-20], request[-20:]):
+                await client.say(piece)
+                await asyncio.sleep(0.01)
+            assert (await client.hear())[0] == 200
+
+
 async def test_connect_is_refused(start: Start) -> None:
     async with start() as address, connected(address) as client:
         await client.say(b"CONNECT evil.example:80 HTTP/1.1\r\nHost: x\r\n\r\n" + GET)

@@ -80,12 +80,15 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf:
             return
-        first, body = self._begun + (not self._receiving), self._body_bytes
+        continued, body = self._receiving, self._body_bytes
+        first = self._begun + (not continued)
         self._piece = len(data)
         self._feed(data)
         # where an earlier request ends in the same piece, nobody knows how much of it is this one's
         if self._receiving and self._begun == first:
-            self._framing += len(data) - self._body_bytes + body
+            # the count of a request that begins here begins at 0, whatever the one before it had
+            earlier = body if continued else 0
+            self._framing += len(data) - (self._body_bytes - earlier)
             if self._framing > LONGEST_HEAD_BYTES + (0 if self._in_head else FRAMING * self._body_bytes):
                 self._turn_away(_head_too_large())
 
