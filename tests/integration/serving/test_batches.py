@@ -71,7 +71,7 @@ def parts(times: int) -> Iterator[bytes]:
 @contextmanager
 def uploading(replica: Any, *sent: bytes) -> Iterator[socket.socket]:
     """A connection with the beginning of an Arrow request that goes in chunks."""
-    head = f"POST /predict/batch HTTP/1.1\r\nHost: x\r\nContent-Type: {ARROW}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    head = f"POST /predict/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: {ARROW}\r\nTransfer-Encoding: chunked\r\n\r\n"
     with socket.create_connection(replica.address, timeout=30) as connection:
         connection.sendall(head.encode() + b"".join(chunk(part) for part in sent))
         yield connection

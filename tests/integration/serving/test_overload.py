@@ -54,7 +54,7 @@ def held_up(replica: Any, wait_until: Callable[..., Any]) -> Iterator[None]:
 
 
 def head(path: str, length: int) -> bytes:
-    lines = [f"POST {path} HTTP/1.1", "Host: x", f"Content-Type: {JSON}", f"Content-Length: {length}"]
+    lines = [f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Type: {JSON}", f"Content-Length: {length}"]
     return "\r\n".join([*lines, "", ""]).encode()
 
 

@@ -186,7 +186,7 @@ def test_columns_that_are_no_field_are_ignored(bikes: Served, records: list[dict
         ({"station": "7"}, "row 2: station is '7', a text"),
         ({"temperature": None}, "row 2: temperature is null"),
         ({"temperature": 51}, "row 2: temperature is 51"),
-        ({"temperature": {}}, "row 2: temperature is {}, a object"),
+        ({"temperature": {}}, "row 2: temperature is an object"),
         ({"at": "yesterday"}, "row 2: at is 'yesterday', not a time"),
         ({"at": "2024-05-01T08:00:00Z"}, "with an offset"),
         ({"at": 1714550400}, "row 2: at is 1714550400"),

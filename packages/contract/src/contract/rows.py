@@ -99,7 +99,7 @@ class Rows:
             problems = [self._unknown(name, number) for name in itertools.islice(names, MOST_PROBLEMS)]
         for name, field in self._fields.items():
             if isinstance(row.get(name), list | dict):
-                problems.append(FieldProblem(name, f"is a {_json_type(row[name])}", field.allowed, number))
+                problems.append(FieldProblem(name, f"is {_json_type(row[name])}", field.allowed, number))
         if problems:
             raise InvalidInput(problems[:MOST_PROBLEMS])
 
@@ -248,9 +248,9 @@ def _what_is_wrong(detail: ErrorDetails) -> str:
         case _:
             if given is None:
                 return "is null"
-            return f"is {shown}, a {_json_type(given)}" if shown else f"is a {_json_type(given)}"
+            return f"is {shown}, {_json_type(given)}" if shown else f"is {_json_type(given)}"
 
 
 def _json_type(value: Any) -> str:
-    names = {bool: "boolean", int: "number", float: "number", str: "text", list: "list", dict: "object"}
+    names = {bool: "a boolean", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
     return names.get(type(value), type(value).__name__)
