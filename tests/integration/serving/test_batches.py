@@ -71,7 +71,8 @@ def parts(times: int) -> Iterator[bytes]:
 @contextmanager
 def uploading(replica: Any, *sent: bytes) -> Iterator[socket.socket]:
     """A connection with the beginning of an Arrow request that goes in chunks."""
-    head = f"POST /predict/batch HTTP/1.1\r\nHost: localhost\r\nContent-Type: {ARROW}\r\nTransfer-Encoding: chunked\r\n\r\n"
+    fields = ["Host: localhost", f"Content-Type: {ARROW}", "Transfer-Encoding: chunked"]
+    head = "\r\n".join(["POST /predict/batch HTTP/1.1", *fields, "", ""])
     with socket.create_connection(replica.address, timeout=30) as connection:
         connection.sendall(head.encode() + b"".join(chunk(part) for part in sent))
         yield connection
