@@ -1,8 +1,7 @@
-"""The compose stack from nothing, under a project name, ports and secrets of its own; gone again afterwards."""
+"""The compose stack from nothing, under a project name and ports of its own; gone again afterwards."""
 
 import json
 import os
-import secrets
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -44,12 +43,9 @@ class ComposeStack:
     def __init__(self) -> None:
         names = ("POSTGRES_PORT", "PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT")
         self._ports = {name: str(ports.choose()) for name in names}
-        roles = ("PREFECT_DB", "MLFLOW_DB", "WAREHOUSE_DB", "SERVING_DB")
-        secret = ("POSTGRES_PASSWORD", *(f"{role}_PASSWORD" for role in roles), "SERVING_RELOAD_TOKEN")
-        self.secrets = {name: secrets.token_hex(16) for name in secret}
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TRAINER_", "SERVING_"))}
         project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": TAG}
-        self._environment = {**inherited, **self._ports, **self.secrets, **EXAMPLE_MONTHS, **project, **stand_ins()}
+        self._environment = {**inherited, **self._ports, **EXAMPLE_MONTHS, **project, **stand_ins()}
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[f'{service.upper()}_PORT']}"
@@ -76,6 +72,10 @@ class ComposeStack:
             text=True,
             check=False,
         )
+
+    def secret(self, service: str, name: str) -> str:
+        """What a service was given to read."""
+        return self.compose("exec", "-T", service, "cat", f"/run/roundhouse/{name}")
 
     def up(self) -> None:
         self.compose("up", "--detach", "--build")

@@ -87,7 +87,7 @@ def test_the_deploy_job_ended_well(stack: Any) -> None:
 
 @pytest.mark.parametrize("role", ["prefect", "mlflow", "warehouse"])
 def test_a_role_sees_its_own_database_and_no_other(stack: Any, role: str) -> None:
-    password = stack.secrets[f"{role.upper()}_DB_PASSWORD"]
+    password = stack.secret("postgres", role)
 
     def connect(database: str) -> tuple[int, str]:
         url = f"postgresql://{role}:{password}@127.0.0.1/{database}"
@@ -99,6 +99,15 @@ def test_a_role_sees_its_own_database_and_no_other(stack: Any, role: str) -> Non
         code, said = connect(other)
         assert code != 0
         assert "permission denied for database" in said
+
+
+def test_a_changed_password_takes_effect_at_the_next_start(stack: Any) -> None:
+    before = stack.secret("postgres", "prefect")
+    stack.compose("run", "--rm", "--entrypoint", "rm", "secrets", "/secrets/kept/PREFECT_DB_PASSWORD")
+    stack.compose("up", "--detach", "--no-deps", "secrets")
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "postgres", "prefect-server")
+    assert stack.secret("postgres", "prefect") != before
+    assert stack.secret("prefect-server", "pgpass") == f"*:*:*:prefect:{stack.secret('postgres', 'prefect')}"
 
 
 def test_the_deployments_have_a_daily_schedule(stack: Any) -> None:
@@ -208,7 +217,11 @@ def test_a_reload_with_a_wrong_token_is_refused(trained: Any) -> None:
 def test_a_reload_to_a_version_that_does_not_exist_is_refused_and_the_old_one_serves_on(trained: Any) -> None:
     before = served_version(trained)
     with pytest.raises(Refused) as refusal:
-        call(f"{trained.url('serving')}/reload", {"version": "99"}, token=trained.secrets["SERVING_RELOAD_TOKEN"])
+        call(
+            f"{trained.url('serving')}/reload",
+            {"version": "99"},
+            token=trained.secret("serving", "SERVING_RELOAD_TOKEN"),
+        )
     assert refusal.value.status == 409
     assert served_version(trained) == before
 

@@ -1,34 +1,40 @@
 #!/usr/bin/env bash
-# A role and a database for each service that a password is given for; a role sees its own database and no other. The
-# model service has a role without a database: the warehouse's migrations say what it may do there.
-# The Postgres image runs this once, on an empty data folder; the embedded stack runs the same file.
+# A role and a database for each service that a password is kept for in the folder $PASSWORDS; a role sees its own database
+# and no other. The model service has a role without a database: the warehouse's migrations say what it may do there.
+# The Postgres image runs this on an empty data folder, and ../start at each later start, as the embedded stack does: what
+# is there stays, with the password that is kept now.
 set -euo pipefail
 
 query() {
-  psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "$POSTGRES_USER" --dbname postgres "$@"
+  psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres "$@"
 }
 
-create_role() {
+# set_password ROLE FILE
+set_password() {
   # through the environment: an argument would show in the process list
-  SERVICE="$1" SERVICE_PASSWORD="$2" query <<'SQL'
+  SERVICE="$1" SERVICE_PASSWORD="$(cat "$2")" query <<'SQL'
 \getenv service SERVICE
 \getenv password SERVICE_PASSWORD
-CREATE ROLE :"service" LOGIN PASSWORD :'password';
+SELECT format('CREATE ROLE %I LOGIN', :'service') WHERE to_regrole(quote_ident(:'service')) IS NULL \gexec
+ALTER ROLE :"service" PASSWORD :'password';
 SQL
 }
 
-create_service_database() {
-  create_role "$@"
+create_database() {
   SERVICE="$1" query <<'SQL'
 \getenv service SERVICE
-CREATE DATABASE :"service" OWNER :"service";
+SELECT format('CREATE DATABASE %I OWNER %I', :'service', :'service')
+ WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = :'service') \gexec
 REVOKE ALL ON DATABASE :"service" FROM PUBLIC;
 SQL
 }
 
-[ -z "${PREFECT_DB_PASSWORD:-}" ] || create_service_database prefect "$PREFECT_DB_PASSWORD"
-[ -z "${MLFLOW_DB_PASSWORD:-}" ] || create_service_database mlflow "$MLFLOW_DB_PASSWORD"
-[ -z "${WAREHOUSE_DB_PASSWORD:-}" ] || create_service_database warehouse "$WAREHOUSE_DB_PASSWORD"
-[ -z "${SERVING_DB_PASSWORD:-}" ] || create_role serving "$SERVING_DB_PASSWORD"
+for service in prefect mlflow warehouse serving; do
+  if [ -e "$PASSWORDS/$service" ]; then
+    set_password "$service" "$PASSWORDS/$service"
+    [ "$service" = serving ] || create_database "$service"
+  fi
+done
+[ ! -e "$PASSWORDS/postgres" ] || set_password "${POSTGRES_USER:-postgres}" "$PASSWORDS/postgres"
 
 query --command 'REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC'

@@ -8,16 +8,21 @@ from typing import Any
 import pytest
 import requests
 from contract import Contract
+from cryptography.fernet import Fernet
 from embedded import ports
 from embedded.composition import programs
 from mlflow import MlflowClient
 from programs import Program, Replica, until
 
+DECLARED = programs(Path(__file__).parents[3] / "docker-compose.yml", lambda _: {}, {})["mlflow"].environment
 AS_IN_THE_STACK = {
     name: value
-    for name, value in programs(Path(__file__).parents[3] / "docker-compose.yml", {}, {})["mlflow"].environment.items()
+    for name, value in DECLARED.items()
     if name.startswith("MLFLOW_WEBHOOK_") or name in {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "MLFLOW_DISABLE_TELEMETRY"}
-} | {"MLFLOW_WEBHOOK_CACHE_TTL": "0"}  # what a test registers is sent to at once
+} | {
+    "MLFLOW_WEBHOOK_CACHE_TTL": "0",  # what a test registers is sent to at once
+    "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": Fernet.generate_key().decode(),
+}
 """MLflow's settings but for its places."""
 
 

@@ -11,14 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from console import docker, dotenv
+from console import docker
 from console.__main__ import link
 from console.choices import BadChoice, Choices
 from console.history import show as show_history
 from console.terminal import Terminal
 from console.up import PortsTaken, check_ports
 from console.whereabouts import PORTS, NoStack, TwoStacks, demo, find
-from cryptography.fernet import Fernet
 from embedded.ports import choose
 from embedded.processes import Process
 from embedded.state import Record, State
@@ -116,26 +115,6 @@ def test_a_bad_choice_is_named(variables: dict[str, str]) -> None:
 def test_a_holdout_that_training_would_see_is_refused(holdout: str) -> None:
     with pytest.raises(BadChoice, match=f"HOLDOUT={holdout}: allowed is a month after 2021-03"):
         Choices.read({"MONTHS": "2021-02..2021-03", "HOLDOUT": holdout})
-
-
-def test_every_placeholder_becomes_a_secret_of_its_own(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    dotenv.write_with_secrets(file, ROOT / ".env.example")
-    written = dotenv.read(file)
-    assert written.keys() == dotenv.secrets_of((ROOT / ".env.example").read_text()).keys()
-    assert len(set(written.values())) == len(written)
-    key = Fernet(written.pop("MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"))
-    assert key.decrypt(key.encrypt(b"secret")) == b"secret"
-    assert all(re.fullmatch(r"[0-9a-f]{48}", secret) for secret in written.values())
-    assert file.stat().st_mode & 0o777 == 0o600
-
-
-def test_an_existing_file_of_secrets_is_never_written_over(tmp_path: Path) -> None:
-    file = tmp_path / ".env"
-    file.write_text("SERVING_RELOAD_TOKEN=mine\n")
-    with pytest.raises(FileExistsError):
-        dotenv.write_with_secrets(file, ROOT / ".env.example")
-    assert dotenv.read(file) == {"SERVING_RELOAD_TOKEN": "mine"}
 
 
 def test_outside_a_terminal_there_are_plain_lines_alone() -> None:

@@ -10,7 +10,6 @@ import serving.settings
 import trainer.settings
 import yaml
 from console import dotenv
-from cryptography.fernet import Fernet
 from embedded.composition import interpolate
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
@@ -34,9 +33,11 @@ NOT_PASSED = {
 DIFFERENT_ON_PURPOSE = {
     "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
     "SERVING_WAREHOUSE_URL",  # a service without a stack has no warehouse
-    "SERVING_WEBHOOK_SECRET",  # and no MLflow that knows where it is
 }
 OFF_WHEN_EMPTY = {"SERVING_WEBHOOK_SECRET"}
+SECRET = re.compile("(PASSWORD|TOKEN|SECRET|KEY)$")
+BY_FILE = {"SERVING_RELOAD_TOKEN", "SERVING_WEBHOOK_SECRET"}
+"""Settings that a service reads in its folder of secrets."""
 
 
 def filled(variables: Mapping[str, str]) -> dict[str, Any]:
@@ -87,29 +88,30 @@ def test_an_empty_value_counts_as_none() -> None:
 
 
 @pytest.mark.parametrize("name", OFF_WHEN_EMPTY)
-@pytest.mark.parametrize("service", ["serving", "prefect-worker"])
-def test_what_can_be_switched_off_is_off_when_it_is_empty(name: str, service: str) -> None:
-    assert environment(service)[name]
-    assert filled({name: ""})["services"][service]["environment"][name] == ""
+def test_what_can_be_switched_off_is_off_when_it_is_empty(name: str) -> None:
+    assert environment("secrets")[name]
+    assert filled({name: ""})["services"]["secrets"]["environment"][name] == ""
 
 
-def test_mlflow_can_use_its_key_as_it_is_without_a_file_of_secrets() -> None:
-    key = Fernet(environment("mlflow")["MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"])
-    assert key.decrypt(key.encrypt(b"secret")) == b"secret"
+def test_no_service_is_given_a_secret_in_its_environment() -> None:
+    services = filled({})["services"].items()
+    told = {name for name, service in services if any(map(SECRET.search, service["environment"]))}
+    assert told == {"secrets"}
+    assert not re.search(r"://[^/\s]*:[^/\s]*@", COMPOSE)
 
 
 @pytest.mark.parametrize(("settings", "service"), SERVICES)
 def test_what_a_service_is_given_is_what_it_reads(settings: type[BaseSettings], service: str) -> None:
     prefix = settings.model_config["env_prefix"]
     given = {name for name in environment(service) if name.startswith(prefix)}
-    read = {name for name in names(settings) if name.startswith(prefix)} - NOT_PASSED
+    read = {name for name in names(settings) if name.startswith(prefix)} - NOT_PASSED - BY_FILE
     assert given == read
 
 
 @pytest.mark.parametrize(("settings", "service"), SERVICES)
 def test_every_required_setting_is_given(settings: type[BaseSettings], service: str) -> None:
     required = {name for name, field in names(settings).items() if field.is_required()}
-    assert required <= set(environment(service))
+    assert required <= set(environment(service)) | BY_FILE
 
 
 @pytest.mark.parametrize(("settings", "service"), SERVICES)
@@ -119,7 +121,7 @@ def test_the_compose_file_has_the_settings_own_defaults(
     given = environment(service)
     for name in names(settings):
         monkeypatch.delenv(name, raising=False)
-    for name, value in given.items():
+    for name, value in (given | dict.fromkeys(BY_FILE, "a secret")).items():
         monkeypatch.setenv(name, value)
     read = settings()
     for (variable, declared), name in zip(names(settings).items(), settings.model_fields, strict=True):
@@ -132,9 +134,10 @@ def test_where_boosters_are_fitted_threads_that_wait_sleep(service: str) -> None
     assert environment(service)["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
-def test_every_secret_has_a_default_that_shows_what_it_is() -> None:
-    secrets = {name for name in EXAMPLE if re.search("PASSWORD|TOKEN|SECRET|KEY", name)}
-    assert dotenv.secrets_of((ROOT / ".env.example").read_text()).keys() == secrets
+def test_every_secret_is_random_unless_it_is_given() -> None:
+    secrets = {name for name in EXAMPLE if SECRET.search(name)}
+    assert {EXAMPLE[name] for name in secrets} == {"random"}
+    assert secrets == environment("secrets").keys() - {"SECRETS_OWNER"}
 
 
 def test_ports_are_published_on_the_loopback_address_alone() -> None:

@@ -1,7 +1,6 @@
 """The embedded stack has the compose file's settings, with this machine's places."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -10,12 +9,11 @@ from embedded.services import BY_NAME, SERVICES, STOP_ORDER
 from embedded.wiring import Wiring
 
 PORTS = {"postgres": 1001, "prefect-server": 1002, "mlflow": 1003, "serving": 1004, "prefect-worker": 1005}
-PASSWORDS = {"postgres": "p", "prefect": "f", "mlflow": "m", "warehouse": "w", "serving": "s"}
 PROGRAMS = [service.name for service in SERVICES if service.name != "postgres"]
 
 
-def wiring(folder: Path, passwords: Mapping[str, str] = PASSWORDS, **variables: str) -> Wiring:
-    return Wiring(folder, PORTS, passwords, variables)
+def wiring(folder: Path, **variables: str) -> Wiring:
+    return Wiring(folder, PORTS, variables)
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
@@ -24,9 +22,9 @@ def test_no_place_of_the_compose_stack_is_left(name: str, tmp_path: Path) -> Non
     own = {
         key: text
         for key, text in program.environment.items()
-        if key.startswith(("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_"))
+        if key.startswith(("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "PG", "CREDENTIALS_"))
     }
-    inside = r"/var/lib|0\.0\.0\.0|[@/](postgres|mlflow|serving|prefect-server):\d"
+    inside = r"/var/lib|/run/|0\.0\.0\.0|[@/](postgres|mlflow|serving|prefect-server):\d"
     assert [key for key, text in own.items() if re.search(inside, text)] == []
     assert own
 
@@ -36,9 +34,16 @@ def test_threads_that_wait_sleep_in_the_worker_s_runs_too(tmp_path: Path) -> Non
 
 
 def test_what_a_variable_contains_is_left_alone(tmp_path: Path) -> None:
-    found = wiring(tmp_path, PASSWORDS | {"mlflow": "mlflow:5000"})
-    url = found.program("mlflow").environment["MLFLOW_BACKEND_STORE_URI"]
-    assert url == "postgresql+psycopg2://mlflow:mlflow:5000@127.0.0.1:1001/mlflow"
+    found = wiring(tmp_path, SERVING_CHALLENGER_ALIAS="mlflow:5000")
+    assert found.program("serving").environment["SERVING_CHALLENGER_ALIAS"] == "mlflow:5000"
+
+
+@pytest.mark.parametrize(("service", "folder"), [("mlflow", "mlflow"), ("deploy", "trainer"), ("serving", "serving")])
+def test_each_service_has_its_own_secrets_and_no_variable_has_one(service: str, folder: str, tmp_path: Path) -> None:
+    environment = wiring(tmp_path, SERVING_RELOAD_TOKEN="told").program(service).environment
+    assert environment["CREDENTIALS_DIRECTORY"] == str(tmp_path / "secrets" / folder)
+    assert environment["PGPASSFILE"] == f"{environment['CREDENTIALS_DIRECTORY']}/pgpass"
+    assert "told" not in environment.values()
 
 
 def test_variables_of_the_shell_reach_a_service_by_the_compose_file_alone(

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-from console import docker, dotenv
+from console import docker
 from console.following import follow
 from console.prediction import ask, show
 from console.runs import TRAINING, Runs
@@ -39,7 +39,6 @@ def up(terminal: Terminal) -> None:
     """
     docker.check()
     check_ports()
-    prepare_secrets(terminal)
     terminal.heading("Images and containers")
     try:
         docker.compose("up", "--detach", "--build", "--remove-orphans")
@@ -68,20 +67,6 @@ def _is_free(port: int) -> bool:
         probe.bind(("127.0.0.1", port))
         return True
     return False
-
-
-def prepare_secrets(terminal: Terminal) -> None:
-    """Writes a .env with random secrets, unless there is one, or data that was made with other ones."""
-    if dotenv.FILE.exists():
-        return
-    if docker.has_volume("postgres-data"):
-        terminal.note(
-            "there is no .env, and the database was made with the default passwords: they stay. "
-            "For random ones, start from nothing: docker compose down --volumes, then make up"
-        )
-        return
-    dotenv.write_with_secrets()
-    terminal.note("wrote .env with random secrets")
 
 
 def wait_for_model(place: Whereabouts, terminal: Terminal) -> None:

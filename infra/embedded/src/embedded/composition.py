@@ -5,7 +5,7 @@ happens before variables are filled in, so that it can't touch what a variable c
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,26 +37,28 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
     return filled if filled == text else interpolate(filled, variables)
 
 
-def programs(compose_file: Path, places: Mapping[str, str], variables: Mapping[str, str]) -> dict[str, Declared]:
+def programs(
+    compose_file: Path, places: Callable[[str], Mapping[str, str]], variables: Mapping[str, str]
+) -> dict[str, Declared]:
     """The services of a compose file by name.
 
     Args:
         compose_file: docker-compose.yml.
-        places: what stands in the file → what is there instead.
+        places: of a service by its name, what stands in the file → what is there instead.
         variables: values of the file's variables.
     """
 
-    def local(text: object) -> str:
+    def local(name: str, text: object) -> str:
         written = str(text)
-        for inside, outside in places.items():
+        for inside, outside in places(name).items():
             written = written.replace(inside, outside)
         return interpolate(written, variables)
 
     services = yaml.safe_load(compose_file.read_text())["services"]
     return {
         name: Declared(
-            tuple(map(local, service.get("command", ()))),
-            {key: local(text) for key, text in service.get("environment", {}).items()},
+            tuple(local(name, part) for part in service.get("command", ())),
+            {key: local(name, text) for key, text in service.get("environment", {}).items()},
         )
         for name, service in services.items()
     }

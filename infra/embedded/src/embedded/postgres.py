@@ -9,9 +9,7 @@ finds them and their data again.
 """
 
 import contextlib
-import json
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -24,7 +22,7 @@ from types import MappingProxyType
 import psycopg2
 
 from embedded import binaries as programs
-from embedded import ports
+from embedded import credentials, ports
 from embedded.accounts import Account, unprivileged
 from embedded.binaries import Binaries
 from embedded.errors import CommandFailed
@@ -71,7 +69,7 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
     """Starts Postgres with its data below ``folder``, making databases and roles at the first start.
 
     Args:
-        folder: made if absent; also keeps the passwords, readable by its owner alone.
+        folder: made if absent; also has the passwords, below ``secrets``.
         port: 0 for any free one.
         settings: Of Postgres, beyond its defaults.
 
@@ -82,7 +80,7 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
     account = unprivileged()
     home = _home(folder, account)
     binaries = _binaries(home, account)
-    kept = passwords(folder)
+    kept = credentials.passwords(folder)
     chosen = port or ports.choose()
     fresh = not (home / "ready").exists()
     if fresh:
@@ -97,29 +95,17 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
     server = Server(process, chosen, kept, home, binaries)
     try:
         wait_until("postgres", lambda: _answers(server), process=process, log=server.log, seconds=60)
-        if missing := _missing_roles(server):
-            _create_databases(binaries.folder, server, missing)
+        if _missing_roles(server):
+            _create_databases(binaries.folder, server, folder)
     except BaseException:
         server.stop()
         raise
     return server
 
 
-def passwords(folder: Path) -> Mapping[str, str]:
-    """Passwords by role, random, made when first asked for."""
-    file = folder / "passwords.json"
-    kept: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-    if new := [role for role in (SUPERUSER, *ROLES) if role not in kept]:
-        kept |= {role: secrets.token_hex(16) for role in new}
-        folder.mkdir(parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(kept))
-    return kept
-
-
 def running(folder: Path, process: Process, port: int) -> Server:
     """The server that was started in ``folder`` earlier, by another interpreter perhaps."""
-    return Server(process, port, passwords(folder), (folder / "postgres").resolve())
+    return Server(process, port, credentials.passwords(folder), (folder / "postgres").resolve())
 
 
 @contextlib.contextmanager
@@ -242,9 +228,9 @@ def _missing_roles(server: Server) -> Sequence[str]:
     return [role for role in ROLES if role not in present]
 
 
-def _create_databases(binaries: Path, server: Server, roles: Sequence[str]) -> None:
-    env = _environment() | {f"{name.upper()}_DB_PASSWORD": server.passwords[name] for name in roles}
-    env |= {
+def _create_databases(binaries: Path, server: Server, folder: Path) -> None:
+    env = _environment() | {
+        "PASSWORDS": os.fspath(credentials.of(folder, "postgres")),
         "PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}",
         "PGHOST": ports.LOOPBACK,
         "PGPORT": str(server.port),

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from embedded import ports, postgres
+from embedded import credentials, ports, postgres
+from embedded.accounts import unprivileged
 from embedded.errors import CommandFailed, NotReady, ProcessDied
 from embedded.processes import spawn
 from embedded.readiness import INTERVAL, answers
@@ -44,9 +45,10 @@ class Stack:
         report: Report | None = None,
     ) -> None:
         self.folder = folder.resolve()
-        self.folder.mkdir(parents=True, exist_ok=True)
+        # Postgres may run as another user, who then passes through to its own folder and sees nothing on the way
+        _private(self.folder, 0o711 if unprivileged() else 0o700)
         self.state = State.read(self.folder)
-        self._variables = {**(variables or {}), "SERVING_RELOAD_TOKEN": self.state.reload_token}
+        self._variables = dict(variables or {})
         self._any_ports = any_ports
         self._report = report or NullReport()
         self._succeeded: dict[str, str] = {}  # digest by job, so that a second start doesn't run it again
@@ -74,8 +76,7 @@ class Stack:
             StackError: one of them didn't come up; what this call started has been stopped again.
         """
         services = _with_needs(BY_NAME if names is None else names)
-        for volume in VOLUMES:
-            (self.folder / volume).mkdir(exist_ok=True)
+        self.prepare()
         self._choose_ports()
         before = {name for name in BY_NAME if self.state.running(name)}
         try:
@@ -83,6 +84,12 @@ class Stack:
         except BaseException:
             self._stop([name for name in self.state.records if name not in before])
             raise
+
+    def prepare(self) -> None:
+        """Makes the folders and secrets that services expect; nobody but their owner can read them."""
+        for name in (*VOLUMES, "logs"):
+            _private(self.folder / name)
+        credentials.make(self.folder, self._variables)
 
     def stop(self) -> None:
         """Stops what the folder's state records, in order: first asked, then killed."""
@@ -197,7 +204,13 @@ class Stack:
         return chosen
 
     def _program(self, name: str) -> Program:
-        return Wiring(self.folder, self.state.ports, postgres.passwords(self.folder), self._variables).program(name)
+        return Wiring(self.folder, self.state.ports, self._variables).program(name)
+
+
+def _private(folder: Path, mode: int = 0o700) -> None:
+    """Also a folder that an older version made for everybody to read."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(mode)
 
 
 def _with_needs(names: Iterable[str]) -> list[Service]:

@@ -1,9 +1,8 @@
-"""What runs in a stack's folder, on disk: ``state.json``, readable by its owner alone since it has a token."""
+"""What runs in a stack's folder, on disk: ``state.json``."""
 
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +22,9 @@ class Record:
 
 @dataclass(slots=True)
 class State:
-    """Ports, token and programs of one stack."""
+    """Ports and programs of one stack."""
 
     ports: dict[str, int] = field(default_factory=dict)
-    reload_token: str = field(default_factory=lambda: secrets.token_hex(16))
     records: dict[str, Record] = field(default_factory=dict)
 
     def running(self, name: str) -> Record | None:
@@ -44,10 +42,10 @@ class State:
             name: Record(Process(entry["pid"], entry["started"]), entry["digest"])
             for name, entry in found["processes"].items()
         }
-        return cls(found["ports"], found["reload_token"], records)
+        return cls(found["ports"], records)
 
     def write(self, folder: Path) -> None:
-        document = {"ports": self.ports, "reload_token": self.reload_token, "processes": _entries(self.records)}
+        document = {"ports": self.ports, "processes": _entries(self.records)}
         target = folder / "state.json"
         draft = target.with_suffix(".new")
         with contextlib.suppress(FileNotFoundError):

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from embedded import credentials
 from embedded.composition import programs
 from embedded.ports import LOOPBACK
-from embedded.postgres import ROLES, SUPERUSER
 from embedded.root import ROOT
 from embedded.services import BY_NAME
 
@@ -19,6 +19,9 @@ OWN_PREFIXES = ("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "POSTGRES_", "PG"
 
 VOLUMES = ("trainer", "prefect", "mlflow", "serving")
 """Folders that stand for the compose file's volumes, which are there before a service is."""
+
+SECRETS = {"deploy": "trainer", "prefect-worker": "trainer"}
+"""Services that have the secrets of another name than their own."""
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 
@@ -45,19 +48,14 @@ class Wiring:
     Args:
         folder: holds what volumes hold in the compose stack.
         port_of: port of every service that has one.
-        passwords: by role, of Postgres.
         variables: values of the compose file's other variables.
     """
 
-    def __init__(
-        self, folder: Path, port_of: Mapping[str, int], passwords: Mapping[str, str], variables: Mapping[str, str]
-    ) -> None:
+    def __init__(self, folder: Path, port_of: Mapping[str, int], variables: Mapping[str, str]) -> None:
         self._folder = folder
         self._port_of = port_of
         filled = {**variables, **{port_variable(name): str(port) for name, port in port_of.items()}}
-        filled |= {f"{role.upper()}_DB_PASSWORD": passwords[role] for role in ROLES}
-        filled["POSTGRES_PASSWORD"] = passwords[SUPERUSER]
-        self._declared = programs(COMPOSE_FILE, self._places(), filled)
+        self._declared = programs(COMPOSE_FILE, self._places, filled)
         self._commit = variables.get("GIT_COMMIT", "")
 
     def program(self, name: str) -> Program:
@@ -68,7 +66,7 @@ class Wiring:
         digest = hashlib.sha256(json.dumps([command, own], sort_keys=True).encode()).hexdigest()
         return Program(command, {**inherited, **own}, digest)
 
-    def _places(self) -> dict[str, str]:
+    def _places(self, service: str) -> dict[str, str]:
         """Host names and folders that exist only in the compose stack → what is there instead."""
         places = {
             f"{name}:{BY_NAME[name].port}": f"{LOOPBACK}:{port}"
@@ -77,6 +75,7 @@ class Wiring:
         }
         places["0.0.0.0"] = LOOPBACK  # noqa: S104  (replaced, not listened on)
         places |= {f"/var/lib/{name}": str(self._folder / name) for name in VOLUMES}
+        places["/run/roundhouse"] = str(credentials.of(self._folder, SECRETS.get(service, service)))
         places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108  (the container's own /tmp)
         return places
 

@@ -4,12 +4,20 @@ MLflow checks hosts and origins too, but takes each page of this machine for its
 """
 
 import os
+from pathlib import Path
 
 from originguard import OriginGuard, listed
+
+from tracking.webhooks import forget_unreadable
+
+KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
+"""By default MLflow makes one at each start, and then can read no webhook that it stored before."""
 
 
 def guarded() -> OriginGuard:
     """Uvicorn's factory: MLflow's application, for the hosts and origins that MLflow's own settings name."""
+    os.environ[KEY] = Path(os.environ["CREDENTIALS_DIRECTORY"], KEY).read_text()
+    forget_unreadable(os.environ["MLFLOW_BACKEND_STORE_URI"], os.environ[KEY])
     # not above: the process that starts uvicorn imports this module too, and doesn't need the application
     from mlflow.server.fastapi_app import app
 

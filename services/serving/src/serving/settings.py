@@ -1,5 +1,6 @@
-"""Everything about a deployment of the model service, read from the environment."""
+"""Everything about a deployment of the model service, read from the environment and from files of secrets."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -7,9 +8,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Environment variables ``SERVING_…``; names that belong to another program stay as they are."""
+    """Environment variables ``SERVING_…``; names that belong to another program stay as they are. Each may be a file of
+    that name in the folder ``CREDENTIALS_DIRECTORY`` instead."""
 
-    model_config = SettingsConfigDict(env_prefix="SERVING_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SERVING_", frozen=True, secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY")
+    )
 
     host: str = "127.0.0.1"
     """Address to listen on; ``0.0.0.0`` inside a container."""
@@ -98,8 +102,8 @@ class Settings(BaseSettings):
     system's temporary one. Its path must be short: a Unix socket's may have about 100 characters."""
 
     warehouse_url: SecretStr = SecretStr("")
-    """The warehouse, ``postgresql://…``: ``/model/history`` shows its ledger of rollouts, and predictions and outcomes
-    go there. Empty for none: then nothing is recorded."""
+    """The warehouse, ``postgresql://user@…``; the file ``PGPASSFILE`` has the password. ``/model/history`` shows its
+    ledger of rollouts, and predictions and outcomes go there. Empty for none: then nothing is recorded."""
 
     record_share: float = Field(default=1, ge=0, le=1)
     """Share of the answers that are recorded in the warehouse."""

@@ -1,5 +1,6 @@
-"""Everything about a deployment of the trainer, read from the environment."""
+"""Everything about a deployment of the trainer, read from the environment and from files of secrets."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -8,12 +9,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """Environment variables ``TRAINER_…``; names that belong to another program or service stay as they are."""
+    """Environment variables ``TRAINER_…``; names that belong to another program or service stay as they are. Each may
+    be a file of that name in the folder ``CREDENTIALS_DIRECTORY`` instead."""
 
-    model_config = SettingsConfigDict(env_prefix="TRAINER_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TRAINER_", frozen=True, secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY")
+    )
 
     warehouse_url: SecretStr
-    """Where trips are kept, as ``postgresql://user:password@host:port/warehouse``."""
+    """Where trips are kept, as ``postgresql://user@host:port/warehouse``; the file ``PGPASSFILE`` has the password."""
 
     storage: Path
     """A folder for downloads, Parquet checkpoints and features, shared by all workers."""
