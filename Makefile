@@ -39,7 +39,7 @@ up:  ## the whole loop with Docker: build, start, wait for the first prediction
 	@$(CONSOLE) up
 
 down:  ## stop the Docker stack; its data stay in the volumes
-	@docker compose down --remove-orphans
+	@docker compose --profile '*' down --remove-orphans
 
 train:  ## train on the stack that is up, and follow the run
 	@$(CONSOLE) train

@@ -41,14 +41,25 @@ class ComposeStack:
     """``docker compose`` on the checkout, with no file edited: what differs comes by the environment."""
 
     def __init__(self) -> None:
-        names = ("POSTGRES_PORT", "PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT")
+        services = ("POSTGRES", "PREFECT", "MLFLOW", "SERVING")
+        names = [f"{service}_PORT" for service in services] + [f"EDGE_{service}_PORT" for service in services[1:]]
         self._ports = {name: str(ports.choose()) for name in names}
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TRAINER_", "SERVING_"))}
         project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": TAG}
-        self._environment = {**inherited, **self._ports, **EXAMPLE_MONTHS, **project, **stand_ins()}
+        self._environment = {
+            **inherited,
+            "EDGE_ADDRESS": "127.0.0.1",
+            **self._ports,
+            **EXAMPLE_MONTHS,
+            **project,
+            **stand_ins(),
+        }
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[f'{service.upper()}_PORT']}"
+
+    def port(self, variable: str) -> str:
+        return self._ports[variable]
 
     @property
     def runs(self) -> Runs:
@@ -81,7 +92,7 @@ class ComposeStack:
         self.compose("up", "--detach", "--build")
 
     def down(self, *options: str) -> None:
-        self.compose("down", "--remove-orphans", *options)
+        self.compose("--profile", "*", "down", "--remove-orphans", *options)
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What Docker knows of a service's container."""
@@ -140,7 +151,7 @@ def trained(stack: ComposeStack) -> ComposeStack:
     return stack
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def wait_until() -> Callable[..., Any]:
     """Looks until what is seen is accepted: ``wait_until(look, accept, seconds=…)``."""
     return eventually

@@ -175,7 +175,7 @@ def test_deep_json_is_refused(
 def test_a_batch_process_that_hangs_is_not_waited_for_for_ever(
     start_serving: Callable[..., Any], expected: list[float], wait_until: Callable[..., Any]
 ) -> None:
-    replica = start_serving(MODEL, SERVING_BATCH_SECONDS="0.5")
+    replica = start_serving(MODEL, SERVING_BATCH_SECONDS="3")
     with held_up(replica, wait_until):
         late = replica.post("/predict/batch", BATCH)
         assert (late.status_code, late.json()["type"]) == (503, PROBLEM + "batch-failed")

@@ -32,10 +32,11 @@ NOT_PASSED = {
 }
 DIFFERENT_ON_PURPOSE = {
     "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
+    "SERVING_ALLOWED_HOSTS",  # the edge's name is one of them
     "SERVING_WAREHOUSE_URL",  # a service without a stack has no warehouse
 }
 OFF_WHEN_EMPTY = {"SERVING_WEBHOOK_SECRET"}
-SECRET = re.compile("(PASSWORD|TOKEN|SECRET|KEY)$")
+SECRET = re.compile("(PASSWORD|TOKEN|SECRET|KEYS?|LOGINS)$")
 BY_FILE = {"SERVING_RELOAD_TOKEN", "SERVING_WEBHOOK_SECRET"}
 """Settings that a service reads in its folder of secrets."""
 
@@ -140,8 +141,9 @@ def test_every_secret_is_random_unless_it_is_given() -> None:
     assert secrets == environment("secrets").keys() - {"SECRETS_OWNER"}
 
 
-def test_ports_are_published_on_the_loopback_address_alone() -> None:
+def test_ports_are_published_on_the_loopback_address_alone_but_for_the_edge_where_it_is_asked_for() -> None:
     services = filled({})["services"]
+    assert services.pop("edge")["profiles"] == ["edge"]
     published = [port for service in services.values() for port in service.get("ports", ())]
     assert len(published) == 4
     assert all(port.startswith("127.0.0.1:") for port in published)

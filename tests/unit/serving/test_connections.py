@@ -483,7 +483,7 @@ async def test_a_page_that_is_named_may_ask_and_read(start: Start) -> None:
 
 
 async def test_outcomes_that_are_wrong_cost_little(start: Start) -> None:
-    async with start(max_body_bytes=10_000_000) as address, httpx.AsyncClient(base_url=address) as client:
+    async with start(max_body_bytes=10_000_000) as address, httpx.AsyncClient(base_url=address, timeout=60) as client:
         wrong = {"outcomes": [{"prediction_id": [[]] * 50, "actual": "x" * 50, "more": 1}] * 20_000}
         answer = await client.post("/feedback", json=wrong)
         assert answer.status_code == 422
