@@ -3,14 +3,15 @@
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
 #                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
 # For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=50000 (seconds of the past in one of today)
-# For train, replay, predict and history:  STACK=demo|compose, if both are up
+# For train, replay, predict, history, backup and restore:  STACK=demo|compose, if both are up
+# For backup:          TO=<new folder>      For restore:  FROM=<backup>  OVER=yes (into a stack that isn't empty)
 # For the tests:       PYTEST_ARGS, handed to pytest
 # For test-all:        COVERAGE=1, a report of what of each package the tests reach
 # For bench:           BENCH_ARGS, handed to it (--rounds, --seconds, --only, --out)
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train replay predict history test test-all e2e bench lint sbom pin help
+.PHONY: demo demo-down up down train replay predict history backup restore upgrade test test-all e2e bench lint sbom pin help
 export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
 # the tests start dozens of programs: without bytecode on the disk each would compile this repository again
 unexport PYTHONDONTWRITEBYTECODE
@@ -52,6 +53,15 @@ predict:  ## one prediction of the stack that is up
 
 history:  ## what was served when, why and by whose decision, on the stack that is up
 	@$(CONSOLE) history
+
+backup:  ## all data of the stack that is up, in a new folder in backups/ (or TO=folder); the stack goes on
+	@$(subst -m console,-m backup,$(CONSOLE)) save
+
+restore:  ## FROM=folder: a backup into an empty stack, which is down afterwards
+	@$(subst -m console,-m backup,$(CONSOLE)) restore
+
+upgrade:  ## data of an older PostgreSQL into the one that the Docker stack runs now
+	@$(subst -m console,-m backup,$(CONSOLE)) upgrade
 
 test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole stack; 2 minutes, up to 6 on slow cores
 	@$(PYTEST) --numprocesses=2 -m "not thorough" --hypothesis-profile=quick $(PYTEST_ARGS)

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,12 +41,12 @@ def stand_ins() -> dict[str, str]:
 class ComposeStack:
     """``docker compose`` on the checkout, with no file edited: what differs comes by the environment."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "roundhouse-e2e") -> None:
         services = ("POSTGRES", "PREFECT", "MLFLOW", "SERVING")
         names = [f"{service}_PORT" for service in services] + [f"EDGE_{service}_PORT" for service in services[1:]]
         self._ports = {name: str(ports.choose()) for name in names}
         inherited = {name: text for name, text in os.environ.items() if not name.startswith(("TRAINER_", "SERVING_"))}
-        project = {"COMPOSE_PROJECT_NAME": "roundhouse-e2e", "ROUNDHOUSE_TAG": TAG}
+        project = {"COMPOSE_PROJECT_NAME": name, "ROUNDHOUSE_TAG": TAG}
         self._environment = {
             **inherited,
             "EDGE_ADDRESS": "127.0.0.1",
@@ -78,6 +79,18 @@ class ComposeStack:
             command,
             cwd=ROOT,
             env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """What ``make`` runs of the package ``backup``, on this stack."""
+        return subprocess.run(
+            [sys.executable, "-m", "backup", target],
+            cwd=ROOT,
+            env={**self._environment, "COMPOSE_ENV_FILES": os.devnull, "STACK": "compose", **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

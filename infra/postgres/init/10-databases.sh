@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A role and a database for each service that a password is kept for in the folder $PASSWORDS; a role sees its own database
-# and no other. The model service has a role without a database: the warehouse's migrations say what it may do there.
+# and no other. The model service has a role without a database; the warehouse's migrations say which tables it may use.
 # The Postgres image runs this on an empty data folder, and ../start at each later start, as the embedded stack does: what
 # is there stays, with the password that is kept now.
 set -euo pipefail
@@ -37,4 +37,7 @@ for service in prefect mlflow warehouse serving; do
 done
 [ ! -e "$PASSWORDS/postgres" ] || set_password "${POSTGRES_USER:-postgres}" "$PASSWORDS/postgres"
 
+if [ -e "$PASSWORDS/serving" ] && [ -e "$PASSWORDS/warehouse" ]; then
+  query --command 'GRANT CONNECT, TEMPORARY ON DATABASE warehouse TO serving'
+fi
 query --command 'REVOKE CONNECT ON DATABASE postgres, template1 FROM PUBLIC'

@@ -1,6 +1,5 @@
 """Everything about a deployment of the trainer, read from the environment and from files of secrets."""
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -10,11 +9,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 class Settings(BaseSettings):
     """Environment variables ``TRAINER_…``; names that belong to another program or service stay as they are. Each may
-    be a file of that name in the folder ``CREDENTIALS_DIRECTORY`` instead."""
+    be a file of that name in a folder of secrets instead."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="TRAINER_", frozen=True, secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY")
-    )
+    model_config = SettingsConfigDict(env_prefix="TRAINER_", frozen=True)
 
     warehouse_url: SecretStr
     """Where trips are kept, as ``postgresql://user@host:port/warehouse``; the file ``PGPASSFILE`` has the password."""

@@ -1,5 +1,6 @@
 """What flows reach outside themselves, built from the settings: the only place where flows read them."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
@@ -28,7 +29,7 @@ GIVEN = "given"
 
 @cache
 def settings() -> Settings:
-    return Settings()
+    return Settings(_secrets_dir=os.environ.get("CREDENTIALS_DIRECTORY"))
 
 
 def allowed_locations() -> Allowed:

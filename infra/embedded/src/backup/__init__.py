@@ -1,0 +1,1 @@
+"""Backup and restore of a stack: databases, artifacts and the key that reads them, in one folder."""
