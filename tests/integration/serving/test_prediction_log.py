@@ -196,6 +196,22 @@ def test_a_line_that_postgres_never_takes_holds_no_other_up(server: postgres.Ser
     assert (shipper.counts.rows, shipper.counts.refused) == (3, len(bad) + 1)
 
 
+def test_every_number_that_is_answered_is_recorded_as_the_model_saw_it(
+    server: postgres.Server, url: str, start_serving: Callable[..., Any], wait_until: Callable[..., Any]
+) -> None:
+    replica = start_serving(MODEL, SERVING_WAREHOUSE_URL=as_serving(server, url))
+    row = '{"at": "2024-05-01T08:00:00", "station": 7, "temperature": %s, "docks": 20}'
+    numbers = ["1e-20000", "-1e-400", "1." + "0" * 17_000, "0.000000000001e12", "5e-324", "18.5"]
+    answers = [replica.post("/predict", row % number) for number in numbers]
+    rows = ",".join(row % number for number in numbers)
+    answers.append(replica.post("/predict/batch", f'{{"rows": [{rows}]}}'))
+    assert [answer.status_code for answer in answers] == [200] * len(answers)
+    wait_until(lambda: len(recorded(url)) == 2 * len(numbers), 30, "all are there")
+    found = ask(url, "SELECT (fields->>'temperature')::float8 FROM predictions")
+    assert sorted(value for (value,) in found) == sorted(2 * [float(number) for number in numbers])
+    assert replica.metric("serving_recorder_refused_total") == 0
+
+
 @pytest.mark.parametrize("database", ["nowhere", "postgres"])
 def test_a_warehouse_that_is_not_there_or_not_ready_is_away(server: postgres.Server, database: str) -> None:
     warehouse = Warehouse(server.url("serving", database))

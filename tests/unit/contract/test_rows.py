@@ -28,6 +28,7 @@ def problems(contract: Contract, **changes: Any) -> dict[str, FieldProblem]:
         ("station", "7", "is '7', a text", "a whole number from 5 to 11"),
         ("season", "autumn", "is 'autumn'", "one of 'spring', 'summer'"),
         ("season", 1, "is 1, a number", "one of 'spring', 'summer'"),
+        ("sky", "fog\x00", "is 'fog\\x00', with a null character", "a text"),
         ("temperature", 50.5, "is 50.5", "a number from -40 to 50 (°C)"),
         ("temperature", "hot", "is 'hot', a text", "a number from -40 to 50 (°C)"),
         ("temperature", [1], "is a list", "a number from -40 to 50 (°C)"),

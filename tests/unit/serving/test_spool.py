@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from serving.recorder import lines
 from serving.recorder.lines import ONE
-from serving.recorder.shipper import PART_BYTES, REFUSED, Shipper
+from serving.recorder.shipper import PART_BYTES, REFUSED, REFUSED_BYTES, Shipper
 from serving.recorder.spool import OUTCOMES, PREDICTIONS, Segment, SegmentWriter, Spool
 from serving.recorder.warehouse import Away, Unfit
 
@@ -281,3 +281,47 @@ def files_of_at_most(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+class Counting(Requests):
+    """Counts its transactions."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transactions = 0
+
+    def take(self, kind: str, lines: bytes) -> int:
+        self.transactions += 1
+        return super().take(kind, lines)
+
+
+def test_numbers_that_no_database_takes_cost_one_transaction_more_however_many_there_are(spool: Spool) -> None:
+    warehouse = Counting()
+    warehouse.poison = b"e-20000"
+    requests = [b'{"row": %d, "distance": 1e-20000}' % number for number in range(1000)]
+    SegmentWriter(spool, PREDICTIONS).write(said(*requests))
+    shipper = Shipper(spool, warehouse)
+    assert shipper.ship()
+    assert warehouse.transactions == 2
+    assert list(warehouse.kept) == [b'{"row": %d, "distance": 0.0}' % number for number in range(1000)]
+    assert shipper.counts.refused == 0
+
+
+def test_what_was_refused_has_a_limit_of_its_own_and_does_not_count_towards_the_spools(spool: Spool) -> None:
+    warehouse = Requests()
+    warehouse.poison = b"poison"
+    shipper = Shipper(spool, warehouse)
+    long = b'{"poison": "%b"}' % (b"x" * (REFUSED_BYTES // 3))
+    for _ in range(5):
+        writer = SegmentWriter(spool, PREDICTIONS)
+        writer.write(said(long))
+        writer.end()
+        ship_all(shipper)
+    assert shipper.counts.refused == 5
+    assert spool.total_bytes() == 0
+    refused = {path.name: path.stat() for path in spool.folder.iterdir()}
+    assert set(refused) == {REFUSED, f"{REFUSED}.1"}
+    assert all(found.st_size <= REFUSED_BYTES and found.st_mode & 0o077 == 0 for found in refused.values())
+    SegmentWriter(spool, PREDICTIONS).write(said(b'{"poison": "%b"}' % (b"x" * 2 * REFUSED_BYTES)))
+    ship_all(shipper)
+    assert (spool.folder / REFUSED).stat().st_size == REFUSED_BYTES

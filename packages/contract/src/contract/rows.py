@@ -199,7 +199,7 @@ def _value_schema(field: RawField) -> CoreSchema:
             kind = (
                 _number_schema(-LARGEST, LARGEST, whole=True)
                 if field.of_numbers
-                else core_schema.str_schema(strict=True)
+                else core_schema.str_schema(strict=True, pattern=_NO_NUL)
             )
             return kind if field.unknown == "missing" else _known(field, kind)
         case Ranged():
@@ -217,6 +217,10 @@ def _whole(value: float) -> float:
     if not value.is_integer():
         raise PydanticCustomError("not_whole", "is not a whole number")
     return value
+
+
+_NO_NUL = r"^[^\x00]*$"
+"""Of a text outside the vocabulary: databases that keep what was asked have no such character."""
 
 
 def _known(field: Category, kind: CoreSchema) -> CoreSchema:
@@ -237,6 +241,8 @@ def _what_is_wrong(detail: ErrorDetails) -> str:
     match detail["type"]:
         case "missing":
             return "is missing"
+        case "string_pattern_mismatch":
+            return f"is {shown}, with a null character"
         case "timezone_naive":
             return f"is {shown}, with an offset"
         case "finite_number":

@@ -1,11 +1,15 @@
 """What was said, as lines that Postgres' COPY reads."""
 
+import json
 from collections.abc import Iterable, Sequence
 
 MICROSECONDS = 1_000_000
 """In a second. The log has times in them."""
 NANOSECONDS = 1_000
 """In a microsecond."""
+
+EXACT_DIGITS = 16
+"""A shorter whole number is the same as a 64-bit float."""
 
 ONE = b"one"
 BATCH = b"batch"
@@ -37,6 +41,30 @@ def answers(kind: bytes, said: Iterable[Said]) -> bytes:
 def outcomes(at: int, told: Sequence[Outcome]) -> bytes:
     """``at``: nanoseconds since 1970; the lines have microseconds."""
     return b"".join(b"%d\t%b\t%r\n" % (at // NANOSECONDS, name.encode(), actual) for name, actual in told)
+
+
+def plainly(lines: bytes) -> bytes:
+    """Lines of answers whose requests have their numbers as the model saw them, as 64-bit floats.
+
+    A request is kept as it was sent. But JSON has numbers that PostgreSQL's doesn't take, such as ``1e-20000``, and a
+    text may have a character that no text of PostgreSQL has. What is no such line stays as it is.
+    """
+    return b"".join(_plain(line) for line in lines.splitlines(keepends=True))
+
+
+def _plain(line: bytes) -> bytes:
+    try:
+        kind, at, microseconds, request, answer = line.split(b"\t")
+        read = json.loads(unescaped(request), parse_int=_whole)
+    except (ValueError, RecursionError):
+        return line
+    said = json.dumps(read, ensure_ascii=False).replace("\\u0000", "\ufffd").encode("utf-8", "replace")
+    return b"\t".join([kind, at, microseconds, _escaped(said), answer])
+
+
+def _whole(digits: str) -> int | float:
+    # Python refuses to make an int of 5,000 digits
+    return int(digits) if len(digits) < EXACT_DIGITS else float(digits)
 
 
 def unescaped(text: bytes) -> bytes:

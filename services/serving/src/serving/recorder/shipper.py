@@ -1,12 +1,14 @@
 """From the spool to the warehouse: reads on where it stopped, and removes segments that have arrived as a whole."""
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from serving.files import sync
+from serving.recorder.lines import plainly
 from serving.recorder.shadow import Shadow
 from serving.recorder.spool import OUTCOMES, Segment, Spool
 from serving.recorder.warehouse import Unfit
@@ -17,6 +19,8 @@ PART_BYTES = 512 * 1024
 """What is sent at once; a longer line is sent alone."""
 REFUSED = "refused.lines"
 """Lines that the warehouse won't take, in the spool's folder, for a person to look at."""
+REFUSED_BYTES = 8 * 1024 * 1024
+"""Of that file, and of the one before it, which is kept beside it. They don't count towards the spool's limit."""
 
 
 class Keeper(Protocol):
@@ -112,19 +116,30 @@ class Shipper:
     def _keep(self, kind: str, lines: bytes) -> None:
         try:
             self.counts.rows += self.keeper.take(kind, lines)
+        except Unfit:
+            # all of them at once: whoever sends much of what doesn't fit makes two transactions of one, and no more
+            self._keep_apart(kind, lines if kind == OUTCOMES else plainly(lines))
+
+    def _keep_apart(self, kind: str, lines: bytes) -> None:
+        try:
+            self.counts.rows += self.keeper.take(kind, lines)
         except Unfit as error:
             halves = _halves(lines)
             if len(halves) == 1:
                 self._refuse(lines, error)
                 return
             for half in halves:
-                self._keep(kind, half)
+                self._keep_apart(kind, half)
 
     def _refuse(self, line: bytes, error: Unfit) -> None:
         self.counts.refused += 1
         log.error("the warehouse refused a line of the log: %s", error)
-        with (self.spool.folder / REFUSED).open("ab") as file:
-            file.write(line)
+        path = self.spool.folder / REFUSED
+        with suppress(FileNotFoundError):
+            if path.stat().st_size + len(line) > REFUSED_BYTES:
+                path.replace(path.with_name(f"{REFUSED}.1"))
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
+            file.write(line if len(line) <= REFUSED_BYTES else line[: REFUSED_BYTES - 1] + b"\n")
 
     def _remove_done(self, segments: Sequence[Segment]) -> None:
         # whether it is open was seen before its lines were read, so nothing can have come since

@@ -39,9 +39,11 @@ class Spool:
         return self.folder / f"{self.writer()}.{number:06d}.{kind}{OPEN}"
 
     def total_bytes(self) -> int:
-        """How much lies there."""
+        """How much waits there. What the warehouse refused has a limit of its own: it keeps nothing else out."""
         total = 0
         for entry in os.scandir(self.folder):
+            if not _is_segment(entry.name):
+                continue
             try:
                 total += entry.stat().st_size
             except FileNotFoundError:
@@ -51,13 +53,18 @@ class Spool:
     def segments(self) -> Iterator["Segment"]:
         """All that there are, those of one writer in the order of their writing."""
         for path in sorted(self.folder.iterdir()):
-            parts = path.name.removesuffix(OPEN).split(".")
-            if len(parts) == 3 and parts[2] in KINDS:
+            if _is_segment(path.name):
+                parts = path.name.split(".")
                 yield Segment(path, parts[2], is_open=path.name.endswith(OPEN) and self._writes(parts[0]))
 
     def _writes(self, writer: str) -> bool:
         run, _, pid = writer.rpartition("-")
         return run == self.run and pid.isdecimal() and is_alive(int(pid))
+
+
+def _is_segment(name: str) -> bool:
+    parts = name.removesuffix(OPEN).split(".")
+    return len(parts) == 3 and parts[2] in KINDS
 
 
 @dataclass(frozen=True)
