@@ -15,7 +15,7 @@ from linering import Ring
 
 from serving import logs
 from serving.batch.address import BATCH_SOCKET, listen
-from serving.files import lock
+from serving.files import lock, make_folder
 from serving.recorder.collector import RING_BYTES, Collector
 from serving.recorder.lines import ONE
 from serving.recorder.spool import spool_of
@@ -31,7 +31,7 @@ def main() -> int:
     settings = Settings()
     dictConfig(logs.config(settings.log_level))
     store = settings.store / settings.model_name
-    store.mkdir(parents=True, exist_ok=True)
+    make_folder(store)
     with lock(store / "in-use.lock") as free:
         if not free:
             log.error("the store %s is another service's", store)

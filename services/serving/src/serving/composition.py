@@ -23,6 +23,7 @@ from serving.coordinator import Coordinator
 from serving.deliveries import Deliveries
 from serving.description import Describer
 from serving.exchange import Memory
+from serving.files import make_folder
 from serving.follower import Follower
 from serving.ledger import Ledger
 from serving.life import living
@@ -71,7 +72,7 @@ def compose(
     """
     assert settings.run_dir is not None
     folder = settings.store / settings.model_name
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     registry = registry or mlflow_registry(settings, settings.alias)
     metrics, store = Metrics(), model_store(settings, trial)
     replica = Replica.of(settings.run_dir, folder)

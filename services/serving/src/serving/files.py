@@ -1,11 +1,22 @@
 """Files that are whole or not there, whenever the machine stops."""
 
 import fcntl
+import logging
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder and all above it that are missing; after a crash of the machine they are there."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
+    path.mkdir(parents=True, exist_ok=True)
+    for folder in reversed(missing):
+        sync(folder.parent)
 
 
 def write_durably(target: Path, content: bytes) -> None:
@@ -31,6 +42,14 @@ def replace(target: Path, content: bytes, *, durably: bool = False) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def replace_if_possible(target: Path, content: bytes) -> None:
+    """What others are told stays behind while the disk is full; what it tells of goes on."""
+    try:
+        replace(target, content)
+    except OSError as error:
+        log.warning("%s can't be written: %s", target.name, error)
 
 
 def sync(path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from serving.files import replace
+from serving.files import replace_if_possible
 
 
 class RefusedVersion(BaseModel):
@@ -39,4 +39,4 @@ class NoteFile:
             return Note()
 
     def write(self, note: Note) -> None:
-        replace(self._path, note.model_dump_json().encode())
+        replace_if_possible(self._path, note.model_dump_json().encode())

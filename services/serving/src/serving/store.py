@@ -14,7 +14,7 @@ from contract import Contract, ContractError, booster, bundle
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from serving.errors import DamagedBundle, FileNotInRegistry, NoContract, StoreFailed, WrongModel
-from serving.files import sync, write_durably
+from serving.files import make_folder, sync, write_durably
 from serving.registry import ModelVersion, Registry
 from serving.trial import Trial
 
@@ -96,7 +96,7 @@ class ModelStore:
             name=version.name, version=version.version, run_id=version.run_id, metrics=registry.metrics(version)
         )
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self._folder)
             self._clear_parts()
             if self._is_whole(version.key):
                 write_durably(self._folder / version.key / RECORD, _as_json(record))

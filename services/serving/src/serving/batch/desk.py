@@ -9,7 +9,7 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from serving.batch import frames, jobs
-from serving.batch.frames import LONGEST_LINE, LONGEST_PART, SCRAPE, Order, Outcome
+from serving.batch.frames import LONGEST_LINE, LONGEST_PART, SCRAPE, TAKEN, Order, Outcome
 from serving.batch.models import FindModel
 from serving.calls import Answer, Call, Limits
 
@@ -52,6 +52,7 @@ class Desk:
 
     def _answer(self, connection: socket.socket, body: BinaryIO) -> None:
         order = Order.model_validate_json(body.readline(LONGEST_LINE))
+        connection.sendall(TAKEN)
         answer = self._do(order, body)
         outcome = Outcome(
             status=answer.status,

@@ -1,8 +1,8 @@
 """What a worker and a batch process say to each other over a Unix socket.
 
-The worker sends one JSON line, then the request's body, and closes its side. The batch process answers with one JSON
-line and then parts, each behind its length in four bytes; a part of no bytes is the end. So an answer that broke off is
-never taken for a whole one.
+The worker sends one JSON line, then the request's body, and closes its side. The batch process says that it has taken
+the order, before it looks at the body. It answers with one JSON line and then parts, each behind its length in four
+bytes; a part of no bytes is the end. So an answer that broke off is never taken for a whole one.
 """
 
 import socket
@@ -17,6 +17,9 @@ LONGEST_LINE = 1 << 20
 """Bytes; a request's headers are at most 32 KiB."""
 
 LONGEST_PART = 1 << 18
+
+TAKEN = b"taken\n"
+"""What ends the batch process after this may be the order's doing."""
 
 
 SCRAPE = "scrape"

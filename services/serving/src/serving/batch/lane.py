@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from serving.batch import jobs
-from serving.batch.frames import LONGEST_PART, SCRAPE, Order, Outcome, receive_parts
+from serving.batch.frames import LONGEST_PART, SCRAPE, TAKEN, Order, Outcome, receive_parts
 from serving.calls import Answer, Call, Limits
 from serving.errors import BatchFailed, Overloaded
 from serving.predictions import Served
@@ -20,7 +20,12 @@ HEAVY = frozenset(("predict",))
 """Jobs that are handed over whatever their size: TreeSHAP takes the time of a hundred predictions."""
 
 ATTEMPTS = 2
-"""A batch process that died is there again within a second; a request that kills it must not do so for ever."""
+"""A batch process that died is there again within a second. What it had taken isn't sent again: it may be what it died
+of."""
+
+
+class _NotTaken(Exception):
+    """The batch process ended before it had looked at the order."""
 
 
 class Lane:
@@ -82,16 +87,22 @@ class Lane:
         for attempt in range(ATTEMPTS):
             try:
                 return await self._hand_over(order, body)
-            except (OSError, asyncio.IncompleteReadError) as error:
+            except _NotTaken as error:
                 if attempt == ATTEMPTS - 1:
                     raise BatchFailed("the batch process ended before it had answered") from error
+            except (OSError, asyncio.IncompleteReadError) as error:
+                raise BatchFailed("the batch process ended before it had answered") from error
         raise AssertionError
 
     async def _hand_over(self, order: Order, body: bytes) -> Answer:
-        connection = await self._order(order)
+        try:
+            connection = await self._order(order)
+        except OSError as error:
+            raise _NotTaken from error
         try:
             await connection.say(body)
             connection.finish()
+            await connection.taken()
             outcome = await connection.outcome()
             parts = [part async for part in receive_parts(connection.reader)]
         finally:
@@ -134,6 +145,13 @@ class HandOver:
             with suppress(OSError):
                 self._writer.write_eof()
 
+    async def taken(self) -> None:
+        """Raises _NotTaken."""
+        try:
+            await self.reader.readexactly(len(TAKEN))
+        except (OSError, asyncio.IncompleteReadError) as error:
+            raise _NotTaken from error
+
     async def outcome(self) -> Outcome:
         return Outcome.model_validate_json(await self.reader.readuntil(b"\n"))
 
@@ -153,6 +171,7 @@ class Streamed:
 
 async def _outcome(connection: HandOver, sending: "asyncio.Task[None]") -> Outcome:
     with _broken_off(sending):
+        await connection.taken()
         return await connection.outcome()
 
 
@@ -166,7 +185,7 @@ async def _parts(connection: HandOver, sending: "asyncio.Task[None]") -> AsyncIt
 def _broken_off(sending: "asyncio.Task[None]") -> Iterator[None]:
     try:
         yield
-    except (OSError, asyncio.IncompleteReadError) as error:
+    except (OSError, asyncio.IncompleteReadError, _NotTaken) as error:
         # an error of the body comes first: the batch process only sees that it ended
         if sending.done():
             sending.result()

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from serving.errors import Refused, ServingError
+from serving.observe.shared_files import use_allocated_files
 from serving.observe.tally import Tally
 from serving.peers import is_alive
 from serving.predictions import Served
@@ -17,6 +18,8 @@ from serving.recorder import journal, shadow, shipper
 
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """prometheus_client's own variable. It is read when that package is first imported."""
+
+use_allocated_files()
 
 SECONDS = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 

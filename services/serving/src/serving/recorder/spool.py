@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from serving.files import sync
+from serving.files import make_folder, sync
 from serving.peers import is_alive
 from serving.settings import Settings
 
@@ -156,5 +156,5 @@ def spool_of(settings: Settings) -> Spool:
     """The service's; the folder is kept from one run to the next."""
     assert settings.run_dir is not None
     folder = settings.store / settings.model_name / "spool"
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     return Spool(folder, settings.run_dir.name)

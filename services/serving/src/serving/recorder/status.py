@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from serving.files import replace
+from serving.files import replace_if_possible
 
 
 class Status(BaseModel):
@@ -29,7 +29,7 @@ class StatusFile:
             return Status()
 
     def write(self, status: Status) -> None:
-        replace(self._path, status.model_dump_json().encode())
+        replace_if_possible(self._path, status.model_dump_json().encode())
 
 
 def status_of(run_dir: Path) -> StatusFile:
