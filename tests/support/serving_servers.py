@@ -2,11 +2,13 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 from serving.composition import compose
 from serving.settings import Settings
@@ -42,3 +44,14 @@ async def listening(settings: Settings, registry: Any) -> AsyncIterator[str]:
     finally:
         server.should_exit = True
         await running
+
+
+_NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Each client would read the system's, which takes longer than the test, to speak plain HTTP."""
+
+
+def asking(address: str) -> httpx.AsyncClient:
+    """A client whose bodies are JSON unless they say otherwise; as patient as a busy machine needs."""
+    return httpx.AsyncClient(
+        base_url=address, headers={"Content-Type": "application/json"}, timeout=60, verify=_NO_AUTHORITIES
+    )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import requests
+from console.prediction import ask
 from hostile_pages import serving_hostile_pages
 from pipelines import MODEL, Pipeline
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -49,10 +50,22 @@ def hostile_page(request: pytest.FixtureRequest, page: Page) -> Iterator[Page]:
         yield page
 
 
+HOSTILE_ID = "6" * 32
+HOSTILE_TRIP = {
+    "pickup_at": "2021-02-03T17:45:00",
+    "pu_location_id": 74,
+    "do_location_id": 166,
+    "trip_distance": 6.66,
+}
+
+
 def targets(pipeline: Pipeline) -> list[tuple[str, dict[str, Any]]]:
     """What changes something, by URL and body."""
-    prefect, mlflow = pipeline.stack.url("prefect-server"), pipeline.stack.url("mlflow")
+    prefect, mlflow, serving = (pipeline.stack.url(name) for name in ("prefect-server", "mlflow", "serving"))
     return [
+        (f"{serving}/predict", HOSTILE_TRIP),
+        (f"{serving}/predict/batch", {"rows": [HOSTILE_TRIP]}),
+        (f"{serving}/feedback", {"prediction_id": HOSTILE_ID, "actual": 6.66}),
         (f"{prefect}/api/flows/", {"name": "hostile"}),
         (f"{prefect}/api/work_pools/", {"name": "hostile", "type": "process"}),
         (f"{prefect}/api/variables/", {"name": "hostile", "value": "1"}),
@@ -63,6 +76,14 @@ def targets(pipeline: Pipeline) -> list[tuple[str, dict[str, Any]]]:
 
 def left_behind(pipeline: Pipeline) -> list[str]:
     """What there is that only a hostile page makes."""
+    # behind what such a page could have had recorded
+    before = pipeline.count("predictions")
+    ask(pipeline.stack.url("serving"))
+    pipeline.wait(lambda: pipeline.count("predictions") > before, 30, "an answer of our own is recorded")
+    recorded = {
+        "prediction": "SELECT 1 FROM predictions WHERE fields->>'trip_distance' = '6.66'",
+        "outcome": f"SELECT 1 FROM outcomes WHERE prediction_id = '{HOSTILE_ID}'",
+    }
     prefect = f"{pipeline.stack.url('prefect-server')}/api"
     of_name = {"name": {"any_": ["hostile"]}}
     found = {
@@ -72,10 +93,16 @@ def left_behind(pipeline: Pipeline) -> list[str]:
         "experiment": pipeline.mlflow.search_experiments(filter_string="name = 'hostile'"),
         "registered model": pipeline.mlflow.search_registered_models(filter_string="name = 'hostile'"),
     }
+    with pipeline.warehouse() as connection, connection, connection.cursor() as cursor:
+        for kind, query in recorded.items():
+            cursor.execute(query)
+            found[kind] = cursor.fetchall()
     return [kind for kind, those in found.items() if those]
 
 
-def test_a_hostile_page_changes_nothing_and_reads_nothing(pipeline: Pipeline, hostile_page: Page) -> None:
+def test_a_hostile_page_changes_nothing_and_reads_nothing(
+    pipeline: Pipeline, champion: str, hostile_page: Page
+) -> None:
     for url, body in targets(pipeline):
         read = hostile_page.evaluate("([url, body]) => tries(url, body)", [url, json.dumps(body)])
         assert {way: text for way, text in read.items() if text} == {}

@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 ASKED = [["POST", "/reload", 200], ["POST", "/predict", 200], ["POST", "/predict", 422], ["GET", "/nowhere", 404]]
@@ -28,7 +27,7 @@ async def test_its_level_says_whether_there_is_one(
 ) -> None:
     monkeypatch.setenv("SERVING_LOG_LEVEL", level)
     settings = bike_settings(tmp_path, run_dir)
-    async with listening(settings, registry) as address, httpx.AsyncClient(base_url=address) as client:
+    async with listening(settings, registry) as address, asking(address) as client:
         await client.post("/reload", json={"version": 1}, headers={"Authorization": "Bearer secret"})
         await client.post("/predict", json=ROW)
         await client.post("/predict", json={})

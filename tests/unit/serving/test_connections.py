@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pyarrow as pa
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from serving.protocol_schemas import ARROW
 from serving.transport.connection import LONGEST_HEAD_BYTES, Connection
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 
 ROW = json.dumps({"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}).encode()
 GET = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -84,7 +83,7 @@ def start(request: pytest.FixtureRequest, tmp_path: Path, run_dir: Path, registr
         known = {"max_body_bytes": 100_000, "direct": request.param == "direct"}
         settings = bike_settings(tmp_path, run_dir, **known | changes)
         async with listening(settings, registry) as address:
-            async with httpx.AsyncClient(base_url=address) as client:
+            async with asking(address) as client:
                 await client.post("/reload", headers={"Authorization": "Bearer secret"})
             yield address
 
@@ -106,7 +105,7 @@ async def test_a_request_in_single_bytes_is_answered_like_any_other(start: Start
 
 async def test_pipelined_requests_are_answered_in_their_order(start: Start) -> None:
     rows = [json.dumps({"at": "2024-05-01T08:00:00", "station": 5 + n % 7, "temperature": n % 40}) for n in range(60)]
-    async with start() as address, httpx.AsyncClient(base_url=address) as one, connected(address) as client:
+    async with start() as address, asking(address) as one, connected(address) as client:
         alone = [(await one.post("/predict", content=row)).json()["prediction"] for row in rows]
         # every third is refused by the application, every third answered by it: none overtakes another
         mixed = [part for row in rows for part in (post(row.encode()), GET, post(b"{}"))]
@@ -127,7 +126,7 @@ async def test_a_client_that_reads_nothing_is_not_written_to_without_end(
         pause(connection)
 
     monkeypatch.setattr(Connection, "pause_writing", noted)
-    async with start() as address, connected(address) as client, httpx.AsyncClient(base_url=address) as other:
+    async with start() as address, connected(address) as client, asking(address) as other:
         client.writer.transport.pause_reading()  # type: ignore[attr-defined]
         client.writer.write(post() * many)
         async with asyncio.timeout(60):
@@ -158,7 +157,7 @@ async def test_half_a_request_is_no_request(start: Start) -> None:
         await client.say(post()[:-5])
         client.writer.write_eof()
         assert await client.ended()
-        async with httpx.AsyncClient(base_url=address) as other:
+        async with asking(address) as other:
             assert 'route="/predict",status="200"' not in (await other.get("/metrics")).text
 
 
@@ -178,7 +177,7 @@ async def test_a_request_that_does_not_arrive_in_time_is_refused(start: Start, p
 
 
 async def metric(address: str, name: str, **labels: str) -> float:
-    async with httpx.AsyncClient(base_url=address) as client:
+    async with asking(address) as client:
         families = text_string_to_metric_families((await client.get("/metrics")).text)
     samples = [sample for family in families for sample in family.samples if sample.name == name]
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
@@ -231,7 +230,7 @@ async def test_what_is_not_http_is_refused(start: Start) -> None:
         status, _, body = await client.hear()
         assert (status, slug(body)) == (400, "bad-request")
         assert await client.ended()
-        async with httpx.AsyncClient(base_url=address) as other:
+        async with asking(address) as other:
             assert 'serving_refused_total{reason="bad-request"} 1.0' in (await other.get("/metrics")).text
 
 
@@ -274,7 +273,8 @@ async def test_a_declared_length_over_the_limit_is_refused_before_anything_is_re
 
 async def test_an_endless_body_is_cut_at_the_limit(start: Start) -> None:
     async with start() as address, connected(address) as client:
-        head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        fields = [b"Host: x", b"Content-Type: application/json", b"Transfer-Encoding: chunked"]
+        head = b"\r\n".join([b"POST /predict HTTP/1.1", *fields, b"", b""])
         await client.say(head + b"2710\r\n" + b" " * 10_000 + b"\r\n")
         for _ in range(10):
             await client.say(b"2710\r\n" + b" " * 10_000 + b"\r\n")
@@ -469,7 +469,7 @@ async def test_who_may_ask_and_under_which_name(start: Start, lines: str, status
 
 async def test_a_page_that_is_named_may_ask_and_read(start: Start) -> None:
     app = "https://app.example"
-    async with start(allowed_origins=app) as address, httpx.AsyncClient(base_url=address) as client:
+    async with start(allowed_origins=app) as address, asking(address) as client:
         asked = {
             "Origin": app,
             "Access-Control-Request-Method": "POST",
@@ -483,7 +483,7 @@ async def test_a_page_that_is_named_may_ask_and_read(start: Start) -> None:
 
 
 async def test_outcomes_that_are_wrong_cost_little(start: Start) -> None:
-    async with start(max_body_bytes=10_000_000) as address, httpx.AsyncClient(base_url=address, timeout=60) as client:
+    async with start(max_body_bytes=10_000_000) as address, asking(address) as client:
         wrong = {"outcomes": [{"prediction_id": [[]] * 50, "actual": "x" * 50, "more": 1}] * 20_000}
         answer = await client.post("/feedback", json=wrong)
         assert answer.status_code == 422
@@ -493,7 +493,7 @@ async def test_outcomes_that_are_wrong_cost_little(start: Start) -> None:
 
 @pytest.mark.parametrize("most", ["9" * 5000, "0" * 5000 + "1", "\u0661", "1e3", "-1", ""])
 async def test_a_number_of_the_query_is_a_short_one(start: Start, most: str) -> None:
-    async with start() as address, httpx.AsyncClient(base_url=address) as client:
+    async with start() as address, asking(address) as client:
         assert (await client.get("/model/history", params={"most": most})).status_code == 422
         length = {"Inference-Header-Content-Length": "0" * 5000 + "1"}
         assert (await client.post("/v2/models/bike-demand/infer", content=b"{}", headers=length)).status_code == 400

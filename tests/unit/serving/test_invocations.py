@@ -27,7 +27,7 @@ CSV = {"content-type": "text/csv"}
 
 def call(body: Any, headers: Mapping[str, str] | None = None, limits: Limits = LIMITS) -> Call:
     content = body if isinstance(body, bytes) else (body if isinstance(body, str) else json.dumps(body)).encode()
-    return Call(BytesIO(content), limits, headers or {})
+    return Call(BytesIO(content), limits, {"content-type": "application/json"} if headers is None else headers)
 
 
 def read(answer: Answer) -> Any:

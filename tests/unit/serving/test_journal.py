@@ -85,7 +85,7 @@ async def test_a_full_ring_is_counted(make: Make) -> None:
 
 async def test_a_full_spool_takes_nothing_and_says_so(make: Make, spool: Spool) -> None:
     journal = make(most_bytes=10)
-    (spool.folder / "what lies there").write_bytes(bytes(11))
+    (spool.folder / "run-1.000001.predictions").write_bytes(bytes(11))
     journal.look()
     assert journal.problem == "the spool is full: 11 of 10 bytes"
     journal.add(0.1, b"one", b"{}")
@@ -93,7 +93,7 @@ async def test_a_full_spool_takes_nothing_and_says_so(make: Make, spool: Spool) 
     with pytest.raises(NotRecorded, match="the spool is full"):
         await journal.add_outcomes([("0" * 32, 1.0)])
     assert await all_written(journal, 2) == Counts(dropped=2)
-    (spool.folder / "what lies there").unlink()
+    (spool.folder / "run-1.000001.predictions").unlink()
     journal.look()
     assert journal.problem is None
 

@@ -6,11 +6,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from serving.batch.address import BATCH_SOCKET
 from serving.batch.frames import TAKEN
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 
@@ -41,7 +40,7 @@ async def test_a_batch_that_killed_its_process_is_not_tried_again_and_rows_do_no
     async with (
         dying(run_dir / BATCH_SOCKET, taking) as orders,
         listening(settings, registry) as address,
-        httpx.AsyncClient(base_url=address) as client,
+        asking(address) as client,
     ):
         await client.post("/reload", json={"version": 1}, headers={"Authorization": "Bearer secret"})
         refused = await client.post("/predict/batch", json={"rows": [ROW] * 200})

@@ -13,7 +13,7 @@ import httpx
 import pyarrow as pa
 import pytest
 from serving.protocol_schemas import ARROW
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 BATCH = {"rows": [ROW, {**ROW, "station": 9}]}
@@ -30,7 +30,7 @@ def start(tmp_path: Path, run_dir: Path, registry: Any) -> Start:
 
     @asynccontextmanager
     async def started() -> AsyncIterator[httpx.AsyncClient]:
-        async with listening(settings, registry) as address, httpx.AsyncClient(base_url=address) as client:
+        async with listening(settings, registry) as address, asking(address) as client:
             await client.post("/reload", json={"version": 1}, headers={"Authorization": "Bearer secret"})
             yield client
 

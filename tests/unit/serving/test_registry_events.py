@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from serving.deliveries import Deliveries
 from serving.errors import BadSignature
 from serving.settings import Settings
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 from webhook_deliveries import PATH, event, seconds_from_now, signed
 
 SECRET = "a-secret-for-tests"
@@ -30,7 +30,7 @@ def settings(tmp_path: Path, run_dir: Path) -> Settings:
 async def client(settings: Settings, registry: Any) -> AsyncIterator[httpx.AsyncClient]:
     """Of a service that serves version 1, which the alias points to."""
     registry.alias = "1"
-    async with listening(settings, registry) as address, httpx.AsyncClient(base_url=address) as found:
+    async with listening(settings, registry) as address, asking(address) as found:
         await until_served(found, "1")
         yield found
 
@@ -204,7 +204,7 @@ async def test_the_page_tells_of_it(client: httpx.AsyncClient) -> None:
 async def test_without_a_secret_there_is_no_such_call(settings: Settings, registry: Any) -> None:
     registry.alias = "1"
     chosen = settings.model_copy(update={"webhook_secret": SecretStr("")})
-    async with listening(chosen, registry) as address, httpx.AsyncClient(base_url=address) as client:
+    async with listening(chosen, registry) as address, asking(address) as client:
         for secret in ("", SECRET):
             assert_problem(await client.post(PATH, **signed(OURS, secret)), 404, "not-found")
         page = (await client.get("/openapi.json")).json()

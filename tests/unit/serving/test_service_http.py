@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from contract import Contract, booster
 from serving.settings import Settings
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
 AUTHORIZED = {"Authorization": "Bearer secret"}
@@ -27,7 +27,7 @@ def settings(tmp_path: Path, run_dir: Path) -> Settings:
 async def client(request: pytest.FixtureRequest, settings: Settings, registry: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of a real server: every test here runs with the short way of ``/predict`` and without it."""
     chosen = settings.model_copy(update={"direct": request.param == "direct"})
-    async with listening(chosen, registry) as address, httpx.AsyncClient(base_url=address) as found:
+    async with listening(chosen, registry) as address, asking(address) as found:
         yield found
 
 
@@ -128,6 +128,16 @@ async def test_another_content_type_is_refused(served: httpx.AsyncClient) -> Non
         assert "text/csv" in assert_problem(response, 415, "not-json")["detail"]
     accepted = await served.post("/predict", json=ROW, headers={"Content-Type": "application/json; charset=utf-8"})
     assert accepted.status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/predict", "/predict?explain=true", "/predict/batch", "/feedback", "/reload"])
+async def test_a_body_that_does_not_say_what_it_is_is_refused(served: httpx.AsyncClient, path: str) -> None:
+    # as a page of another origin may send it without asking first
+    bare = httpx.Request("POST", served.base_url.join(path), content=json.dumps(ROW), headers=AUTHORIZED)
+    detail = assert_problem(await served.send(bare), 415, "not-json")["detail"]
+    assert detail == "there is no content type; allowed: application/json"
+    plain = await served.post(path, content=json.dumps(ROW), headers=AUTHORIZED | {"Content-Type": "text/plain"})
+    assert_problem(plain, 415, "not-json")
 
 
 async def test_a_batch_of_too_many_rows_is_refused(served: httpx.AsyncClient) -> None:
@@ -311,7 +321,7 @@ async def test_the_last_model_is_served_at_the_next_start_without_registry(
 ) -> None:
     before = (await served.post("/predict", json=ROW)).json()
     registry.reachable = False
-    async with listening(settings, registry) as address, httpx.AsyncClient(base_url=address) as client:
+    async with listening(settings, registry) as address, asking(address) as client:
         after = (await client.post("/predict", json=ROW)).json()
     assert after["prediction"] == before["prediction"]
 

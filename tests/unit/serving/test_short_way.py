@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import httpx
 import pytest
 import requests
 from serving.transport.direct import LONGEST_BODY_BYTES, ShortWay
-from serving_servers import bike_settings, listening
+from serving_servers import asking, bike_settings, listening
 
 ROW = json.dumps({"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}).encode()
 JSON = {"Content-Type": "application/json"}
@@ -38,7 +37,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
 async def address(tmp_path: Path, run_dir: Path, registry: Any) -> AsyncIterator[str]:
     """Of a service that serves version 1."""
     async with listening(bike_settings(tmp_path, run_dir), registry) as found:
-        async with httpx.AsyncClient(base_url=found) as client:
+        async with asking(found) as client:
             await client.post("/reload", json={"version": 1}, headers={"Authorization": "Bearer secret"})
         yield found
 
@@ -61,7 +60,7 @@ def post(*headers: str, path: str = "/predict", version: str = "1.1", body: byte
 
 
 async def test_the_usual_clients_take_it(address: str, taken: list[bytes]) -> None:
-    async with httpx.AsyncClient(base_url=address) as client:
+    async with asking(address) as client:
         assert (await client.post("/predict", content=ROW, headers=JSON)).status_code == 200
     assert (await asyncio.to_thread(requests.post, f"{address}/predict", ROW, headers=JSON, timeout=10)).ok
     assert taken == [ROW, ROW]
@@ -112,7 +111,7 @@ async def test_what_the_contract_refuses_goes_to_the_application_as_it_came(addr
 async def test_it_can_be_switched_off(tmp_path: Path, run_dir: Path, registry: Any, taken: list[bytes]) -> None:
     registry.alias = "1"
     settings = bike_settings(tmp_path, run_dir, direct=False)
-    async with listening(settings, registry) as found, httpx.AsyncClient(base_url=found) as client:
+    async with listening(settings, registry) as found, asking(found) as client:
         await client.post("/reload", headers={"Authorization": "Bearer secret"})
         assert (await client.post("/predict", content=ROW, headers=JSON)).status_code == 200
     assert taken == []

@@ -103,10 +103,11 @@ class BodyTooLarge(ServingError):
 
 
 class NotJson(ServingError):
-    """The request declares another content type than JSON."""
+    """The request declares another content type than JSON, or none."""
 
     def __init__(self, given: str) -> None:
-        super().__init__(f"the content type is {given!r}; allowed: application/json")
+        said = f"the content type is {given!r}" if given else "there is no content type"
+        super().__init__(f"{said}; allowed: application/json")
 
 
 class NotAuthorized(ServingError):

@@ -90,10 +90,10 @@ async def _stream(request: Request) -> AsyncIterator[bytes]:
 
 
 def check_json(request: Request) -> None:
-    """Raises NotJson if the request says it is anything else."""
-    given = request.headers.get("content-type", "application/json")
+    """Raises NotJson if the request says it is anything else, or doesn't say; an empty body needn't."""
+    given = request.headers.get("content-type", "")
     media_type = given.partition(";")[0].strip().lower()
-    empty = request.headers.get("content-length") == "0"
+    empty = request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers
     if not empty and media_type != "application/json" and not media_type.endswith("+json"):
         raise NotJson(given)
 

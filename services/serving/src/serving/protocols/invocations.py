@@ -41,8 +41,8 @@ def invocations(served: Served, call: Call) -> Answer:
 
 
 def media_type(call: Call) -> str:
-    """``application/json``, also where none is given, or ``text/csv``. Raises UnknownMedia."""
-    given = call.headers.get("content-type", "application/json")
+    """``application/json`` or ``text/csv``. Raises UnknownMedia."""
+    given = call.headers.get("content-type", "")
     name, *parameters = (part.strip().lower() for part in given.split(";"))
     if name not in ("application/json", "text/csv"):
         raise UnknownMedia(f"the content type is {given!r}; allowed: application/json, text/csv")
