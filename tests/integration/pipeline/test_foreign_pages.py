@@ -82,7 +82,7 @@ def left_behind(pipeline: Pipeline) -> list[str]:
     pipeline.wait(lambda: pipeline.count("predictions") > before, 30, "an answer of our own is recorded")
     recorded = {
         "prediction": "SELECT 1 FROM predictions WHERE fields->>'trip_distance' = '6.66'",
-        "outcome": f"SELECT 1 FROM outcomes WHERE prediction_id = '{HOSTILE_ID}'",
+        "outcome": f"SELECT 1 FROM outcomes WHERE prediction_id = '{HOSTILE_ID}'",  # noqa: S608  (ours)
     }
     prefect = f"{pipeline.stack.url('prefect-server')}/api"
     of_name = {"name": {"any_": ["hostile"]}}
