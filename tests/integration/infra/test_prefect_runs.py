@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
 PATIENCE_SECONDS = 90
 SILENCE = timedelta(minutes=1)
+BEHIND = timedelta(hours=1)
 IN_SECONDS = {"PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": "1"}
 """What has been kept for long enough goes within an hour."""
 ORPHANS_IN_SECONDS = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ORPHAN_CLEANUP_LOOP_SECONDS": "1"}
@@ -69,13 +70,14 @@ class Server:
         self._post("events", events)
 
     @contextmanager
-    def beating(self, *runs: UUID) -> Iterator[None]:
-        """These live."""
+    def beating(self, *runs: UUID, behind: UUID) -> Iterator[None]:
+        """These live, and one more on a machine whose clock is behind."""
         over = Event()
 
         def live() -> None:
             while not over.wait(0.3):
                 self.beat(*runs)
+                self.beat(behind, ago=BEHIND)
 
         thread = Thread(target=live)
         thread.start()
@@ -145,8 +147,9 @@ def test_only_a_run_that_is_under_way_by_its_state_is_taken_for_dead(
     server: Server, prefect: SyncPrefectClient
 ) -> None:
     own = server.run("RUNNING", begun=timedelta(0))
-    done, dead, alive, begun, apart = (
+    done, dead, alive, behind, begun, apart = (
         server.run("COMPLETED"),
+        server.run("RUNNING"),
         server.run("RUNNING"),
         server.run("RUNNING"),
         server.run("RUNNING", begun=timedelta(0)),
@@ -155,18 +158,20 @@ def test_only_a_run_that_is_under_way_by_its_state_is_taken_for_dead(
     cancelling = server.run("CANCELLING")
     # that of the run that is done comes after its end, as of one that lasts a second
     server.beat(done, dead, alive, cancelling, ago=2 * SILENCE)
-    wait(lambda: server.heard(done, dead, alive, cancelling), "the heartbeats of before")
+    server.beat(behind, ago=BEHIND + 2 * SILENCE)
+    wait(lambda: server.heard(done, dead, alive, cancelling, behind), "the heartbeats of before")
 
-    # the server was away: the one that lives is heard again only now
-    with server.beating(own, alive):
+    # the server was away: those that live are heard again only now
+    with server.beating(own, alive, behind=behind):
         ended = end_silent(prefect, SILENCE, own, timedelta(seconds=15))
 
     assert {run.id for run in ended} == {dead, cancelling}
-    states = {run: server.state(run)["type"] for run in (done, dead, alive, begun, apart, cancelling, own)}
+    states = {run: server.state(run)["type"] for run in (done, dead, alive, behind, begun, apart, cancelling, own)}
     assert states == {
         done: "COMPLETED",
         dead: "CRASHED",
         alive: "RUNNING",
+        behind: "RUNNING",
         begun: "RUNNING",
         apart: "RUNNING",
         cancelling: "CANCELLED",

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from trainer.data.loading import load_month
 from trainer.data.months import Month
-from trainer.data.predictions import drop_older, judged_pairs, prediction_days
+from trainer.data.predictions import TooMuchToDrop, drop_older, judged_pairs, prediction_days, today
 from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile
 from trainer.data.warehouse import Connection, connect
@@ -150,13 +150,34 @@ def test_old_days_go_with_their_outcomes_and_today_stays(connection: Connection)
     for prediction in made.values():
         tell(connection, prediction, 5.0)
 
-    assert drop_older(connection, TODAY, 3) == [days[90], days[3]]
+    with pytest.raises(TooMuchToDrop, match="2 of 5 days of predictions would be dropped, 2025"):
+        drop_older(connection, TODAY, 3)
+    assert len(prediction_days(connection)) == 5
+    assert drop_older(connection, TODAY, 3, much=True) == [days[90], days[3]]
     assert prediction_days(connection) == [days[2], days[1], days[0]]
     assert set(known(connection)) == {made[2], made[1], made[0]}
     assert drop_older(connection, TODAY, 3) == []
     for least in (1, 0):
-        drop_older(connection, TODAY, least)
+        drop_older(connection, TODAY, least, much=True)
         assert prediction_days(connection) == [days[0]]
+
+
+@pytest.mark.parametrize("ahead", [30, 91, 1000])
+def test_a_clock_that_is_ahead_drops_nothing(connection: Connection, ahead: int) -> None:
+    for age in range(100):
+        predict(connection, "2021-01-02T10:00:00", at(TODAY - timedelta(days=age)))
+    with pytest.raises(TooMuchToDrop):
+        drop_older(connection, TODAY + timedelta(days=ahead), 90)
+    assert len(prediction_days(connection)) == 100
+    # a few days' pause is nothing unusual
+    assert len(drop_older(connection, TODAY + timedelta(days=5), 90)) == 15
+
+
+def test_today_is_the_databases(connection: Connection) -> None:
+    with connection, connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        (now,) = cursor.fetchone() or (None,)
+    assert abs((today(connection) - now.astimezone(UTC).date()).days) <= 1
 
 
 def test_a_reader_keeps_a_day_and_its_outcomes_as_they_are(

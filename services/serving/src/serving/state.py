@@ -1,5 +1,6 @@
 """state.json: the one truth about what this replica serves, for all its workers and for its next start."""
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
@@ -18,8 +19,9 @@ class Lease(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    until: datetime
-    """UTC."""
+    ends: float = 0
+    """Of the machine's monotonic clock, in seconds: setting the time ends no lease and keeps none. After a new start of
+    the machine it means nothing, so the service's own start ends what leases there are."""
     entry: str | None
     version: str | None
     followed: str | None
@@ -27,14 +29,19 @@ class Lease(BaseModel):
 
     @property
     def seconds_left(self) -> float:
-        return max(0.0, (self.until - datetime.now(UTC)).total_seconds())
+        return max(0.0, self.ends - time.monotonic())
+
+    @property
+    def until(self) -> datetime:
+        """UTC, for people."""
+        return datetime.now(UTC) + timedelta(seconds=self.seconds_left)
 
     @property
     def ended(self) -> bool:
         return not self.seconds_left
 
     def renewed(self, seconds: float) -> Self:
-        return self.model_copy(update={"until": datetime.now(UTC) + timedelta(seconds=seconds)})
+        return self.model_copy(update={"ends": time.monotonic() + seconds})
 
 
 class State(BaseModel):
@@ -69,9 +76,7 @@ class State(BaseModel):
 
     def leased(self, before: "State", seconds: float) -> Self:
         """This state for so long, and then what was served before; the lease of a lease goes back to the first one."""
-        lease = before.lease or Lease(
-            until=datetime.now(UTC), entry=before.entry, version=before.version, followed=before.followed
-        )
+        lease = before.lease or Lease(entry=before.entry, version=before.version, followed=before.followed)
         return self.model_copy(update={"lease": lease.renewed(seconds)})
 
     def again(self, after: "State") -> Self:

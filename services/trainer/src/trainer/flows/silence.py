@@ -12,7 +12,13 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import FlowRun, State, StateType
-from prefect.events.filters import EventFilter, EventNameFilter, EventOccurredFilter, EventResourceFilter
+from prefect.events.filters import (
+    EventFilter,
+    EventNameFilter,
+    EventOccurredFilter,
+    EventOrder,
+    EventResourceFilter,
+)
 from prefect.states import Cancelled, Crashed
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
@@ -41,18 +47,25 @@ def end_silent(
     suspects = _silent(_under_way(prefect), datetime.now(UTC) - silence, prefect)
     if not suspects:
         return []
-    begun = datetime.now(UTC)
+    # not by times: each machine has its own
+    before = {run: _last_heard(run, prefect) for run in (own, *(suspect.id for suspect in suspects))}
     time.sleep(listening.total_seconds())
-    if not _heard(own, begun, prefect):
+    silent = {run for run, last in before.items() if _last_heard(run, prefect) == last}
+    if own in silent:
         return []
-    again = {run.id: run for run in _under_way(prefect)}
-    dead = [again[run.id] for run in suspects if run.id in again and not _heard(run.id, begun, prefect)]
+    dead = [run for run in _under_way(prefect) if run.id in silent]
     return [run for run in dead if _end(run, prefect)]
 
 
 def _under_way(prefect: SyncPrefectClient) -> list[FlowRun]:
     state = FlowRunFilterState(type=FlowRunFilterStateType(any_=UNDER_WAY))
     return prefect.read_flow_runs(flow_run_filter=FlowRunFilter(state=state))
+
+
+def _last_heard(run: UUID, prefect: SyncPrefectClient) -> UUID | None:
+    """The newest heartbeat; None if there was none."""
+    found = prefect.read_events(_heartbeats(run, EVER), limit=1).events
+    return found[0].id if found else None
 
 
 def _silent(runs: Collection[FlowRun], since: datetime, prefect: SyncPrefectClient) -> list[FlowRun]:
@@ -62,13 +75,18 @@ def _silent(runs: Collection[FlowRun], since: datetime, prefect: SyncPrefectClie
 
 
 def _heard(run: UUID, since: datetime, prefect: SyncPrefectClient) -> bool:
-    wanted = EventFilter(
+    return bool(prefect.read_events(_heartbeats(run, since), limit=1).events)
+
+
+def _heartbeats(run: UUID, since: datetime) -> EventFilter:
+    """The newest first."""
+    return EventFilter(
         event=EventNameFilter(name=[HEARTBEAT]),
         resource=EventResourceFilter(id=[f"prefect.flow-run.{run}"]),
-        # not until now, by default: the run's clock may be a little ahead
-        occurred=EventOccurredFilter(since=since, until=datetime.now(UTC) + timedelta(days=1)),
+        # not until now, by default: the run's clock may be ahead, or this one's behind
+        occurred=EventOccurredFilter(since=since, until=datetime.now(UTC) + timedelta(days=1000)),
+        order=EventOrder.DESC,
     )
-    return bool(prefect.read_events(wanted, limit=1).events)
 
 
 def _end(run: FlowRun, prefect: SyncPrefectClient) -> bool:
