@@ -3,6 +3,7 @@
 import gzip
 import socket
 import threading
+from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,6 +54,31 @@ def test_no_server_is_unreachable() -> None:
         bound.bind(("127.0.0.1", 0))
         with pytest.raises(RegistryUnreachable, match="no connection"):
             registry(bound.getsockname()[1]).champion()
+
+
+def test_a_password_in_the_registrys_address_is_used_and_never_shown() -> None:
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers["Authorization"])
+            self.send_error(500)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.handle_request).start()
+        uri = f"http://ann:p%40ss@127.0.0.1:{server.server_address[1]}"
+        logged_in = MlflowRegistry(uri, "bike-demand", "champion", connect_seconds=5, read_seconds=5)
+        with pytest.raises(RegistryUnreachable) as answered:
+            logged_in.champion()
+    assert asked == [f"Basic {b64encode(b'ann:p@ss').decode()}"]
+    with pytest.raises(RegistryUnreachable) as gone:
+        logged_in.champion()
+    for told in (answered, gone):
+        assert "the registry at http://127.0.0.1:" in str(told.value)
+        assert "ann" not in str(told.value)
 
 
 def test_a_server_that_says_nothing_is_given_up() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -40,7 +40,10 @@ class MlflowRegistry:
     """See ``serving.registry.Registry``."""
 
     def __init__(self, uri: str, model: str, alias: str, *, connect_seconds: float, read_seconds: float) -> None:
-        self._uri = uri.rstrip("/")
+        found = urlsplit(uri.rstrip("/"))
+        # not part of the address, which is shown to whoever asks why there is no model
+        self._login = (unquote(found.username or ""), unquote(found.password or "")) if "@" in found.netloc else None
+        self._uri = found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
         self._model = model
         self._alias = alias
         self._timeouts = (connect_seconds, read_seconds)
@@ -114,6 +117,7 @@ class MlflowRegistry:
                 params=parameters,
                 # as it is: what is packed could be of any size
                 headers={**carried.get(), "Accept-Encoding": "identity"},
+                auth=self._login,
                 timeout=self._timeouts,
                 stream=True,
                 # whoever answers for the registry would have this machine ask any other one

@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 from contract import Contract
@@ -30,10 +31,20 @@ CLASSIC = {"mlflow.experimentKind": "custom_model_development"}
 
 
 def client(tracking_uri: str) -> MlflowClient:
-    """A client of the tracking server; the fluent API, which MLflow's own model code uses, is pointed there too."""
+    """A client of the tracking server; the fluent API, which MLflow's own model code uses, is pointed there too.
+
+    Args:
+        tracking_uri: what logs in there, as ``http://user:password@host``, is told to MLflow apart, which shows the
+            address in its errors.
+    """
     os.environ.update(PRIVACY)
-    mlflow.set_tracking_uri(tracking_uri)
-    return MlflowClient(tracking_uri)
+    found = urlsplit(tracking_uri)
+    if "@" in found.netloc:
+        os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(found.username or "")
+        os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(found.password or "")
+    address = found._replace(netloc=found.netloc.rpartition("@")[2]).geturl()
+    mlflow.set_tracking_uri(address)
+    return MlflowClient(address)
 
 
 FLOW_RUN = "prefect_flow_run"
