@@ -15,6 +15,7 @@ import pytest
 import requests
 from console.runs import ENDED, TRAINING, Runs
 from console.web import WebError
+from embedded import credentials
 from embedded.stack import Stack
 from mlflow import MlflowClient
 from prefect.context import refresh_global_settings_context
@@ -132,6 +133,10 @@ class Pipeline:
         answer = requests.post(self.stack.url("serving") + path, json=body, timeout=60)
         answer.raise_for_status()
         return answer.json()
+
+    def secret(self, name: str) -> str:
+        """What the flows have to know."""
+        return (credentials.of(self.stack.folder, "trainer") / name).read_text()
 
     def served(self) -> str:
         return str(self.get("/model")["version"])

@@ -1,6 +1,5 @@
 """Counters in a folder that is full: an error that says so, and no process dies of a page that isn't there."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from serving.observe.shared_files import FILE_BYTES, AllocatedDict
+from small_disks import small_disk
 
 COUNT = """
 import errno, os, sys
@@ -39,15 +39,8 @@ except OSError as error:
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A folder with room for two files of counters."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={FILE_BYTES * 2}", "tmpfs", str(folder)]
-    if os.geteuid() or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small file system can't be mounted here")
-    try:
+    with small_disk(tmp_path / "small", FILE_BYTES * 2) as folder:
         yield folder
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def test_a_folder_that_fills_up_stops_no_counter_and_is_told_of_where_a_new_file_is_wanted(small: Path) -> None:
