@@ -8,6 +8,7 @@ from pathlib import Path
 
 from originguard import OriginGuard, listed
 
+from tracking.webhook_hosts import WebhookHosts
 from tracking.webhooks import forget_unreadable
 
 KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
@@ -22,4 +23,5 @@ def guarded() -> OriginGuard:
     from mlflow.server.fastapi_app import app
 
     hosts = listed(os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"])
-    return OriginGuard(app, hosts, listed(os.environ.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "")))
+    bounded = WebhookHosts(app, listed(os.environ["MLFLOW_WEBHOOK_HOSTS"]))
+    return OriginGuard(bounded, hosts, listed(os.environ.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "")))
