@@ -4,20 +4,27 @@ import asyncio
 import sys
 import threading
 from asyncio.subprocess import PIPE
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import killable_leader
 import pytest
 from programs import until
+from serving.chores import Chores
 from serving.errors import DamagedBundle, NoChampion, RegistryUnreachable, SwapFailed, SwapInProgress, VersionNotFound
 from serving.files import lock
+from serving.follower import Follower
 from serving.life import living
 from serving.listener import listening
 from serving.slot import Slot
 from serving.state import State
 from serving.wire import Status
+
+
+def ears(run_dir: Path, slot: Slot, follower: Follower) -> AbstractAsyncContextManager[None]:
+    """A worker's life, without a supervisor."""
+    return living(run_dir, slot, follower, Chores(), lambda: None, parent=None)
 
 
 async def test_all_workers_take_the_version(workers: Any) -> None:
@@ -200,7 +207,7 @@ async def test_a_leader_that_dies_within_a_swap_leaves_all_at_one_version(
 
     async with AsyncExitStack() as lives:
         for slot in workers.slots:
-            await lives.enter_async_context(living(run_dir, slot, workers.follower, lambda: None, parent=None))
+            await lives.enter_async_context(ears(run_dir, slot, workers.follower))
         assert workers.versions == [version] * 3
         assert len(set(workers.generations)) == 1
         await workers.coordinator.serve_version("3")
@@ -216,7 +223,7 @@ async def test_workers_compare_themselves_with_the_state_again_and_again(
     state = workers.replica.state.read()
     async with AsyncExitStack() as lives:
         for slot in workers.slots:
-            await lives.enter_async_context(living(run_dir, slot, workers.follower, lambda: None, parent=None))
+            await lives.enter_async_context(ears(run_dir, slot, workers.follower))
         # as a leader that died before it told anyone
         workers.replica.state.write(state.next(state.generation + 1, state.previous, "1", state.followed))
         await asyncio.to_thread(until, lambda: workers.versions == ["1", "1", "1"], 10, "all follow")

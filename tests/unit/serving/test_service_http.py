@@ -154,6 +154,17 @@ async def test_unknown_paths_and_methods_are_problems_too(client: httpx.AsyncCli
     assert response.headers["Allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    "path", ["/health/live", "/health/ready", "/model", "/metrics", "/openapi.json", "/v2/health/ready"]
+)
+async def test_head_says_what_get_would(served: httpx.AsyncClient, path: str) -> None:
+    full, head = await served.get(path), await served.head(path)
+    assert head.status_code == full.status_code == 200
+    assert head.headers["Content-Type"] == full.headers["Content-Type"]
+    assert head.content == b""
+    assert (await served.head("/predict")).status_code == 405
+
+
 async def test_without_a_model_it_is_alive_not_ready_and_says_why(client: httpx.AsyncClient) -> None:
     assert (await client.get("/health/live")).status_code == 200
     for response in [

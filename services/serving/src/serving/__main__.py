@@ -4,6 +4,7 @@ import gc
 import logging
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from logging.config import dictConfig
@@ -59,7 +60,15 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     from serving import trial, worker
     from serving.batch import process as batch
     from serving.recorder import process as recorder
+    from serving.transport.server import OWN_FILES, most_files
 
+    # before there is a process that inherits it
+    files = most_files(settings.max_connections + OWN_FILES)
+    if files < settings.max_connections + OWN_FILES:
+        allowed = files - OWN_FILES
+        log.warning("a process may have %s files open: a worker takes %s connections at once", files, allowed)
+    # of whoever started it from a terminal that is gone
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
     front = uvicorn.Config("", host=settings.host, port=settings.port, log_config=None).bind_socket()

@@ -15,11 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving import openapi, problems
 from serving.batch.lane import Lane
+from serving.chores import Chores
 from serving.coordinator import Coordinator
 from serving.deliveries import Deliveries
 from serving.description import Describer
 from serving.errors import Overloaded
 from serving.exchange import Memory, refusal
+from serving.heads import Heads
 from serving.ledger import Ledger
 from serving.notes import NoteFile
 from serving.observe.metrics import Metrics
@@ -63,6 +65,7 @@ class Parts:
     memory: Memory
     journal: Log
     recorder: StatusFile
+    chores: Chores
     deliveries: Deliveries
     life: Callable[[], AbstractAsyncContextManager[None]]
     """Entered before the first request, left after the last."""
@@ -92,7 +95,7 @@ def build(parts: Parts) -> Service:
     app = Service(parts)
     carrier = Carrier(parts.slot, parts.lane, parts.memory, parts.metrics, parts.journal, parts.max_body_bytes)
     orders = Orders(parts.memory, parts.reload_token)
-    app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder))
+    app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder, parts.chores))
     app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.journal, orders, parts.max_body_bytes))
     app.include_router(feedback.router(parts.journal, parts.memory, parts.max_body_bytes, parts.max_batch_rows))
     app.include_router(invocations.router(parts.slot, carrier))
@@ -112,6 +115,7 @@ def build(parts: Parts) -> Service:
             allow_headers=["Authorization", "Content-Type", "X-Request-Id"],
             expose_headers=["X-Request-Id"],
         )
+    app.add_middleware(Heads)
     app.add_middleware(Watch, observer=parts.observer, tracing=parts.tracing)
     return app
 

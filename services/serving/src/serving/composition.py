@@ -19,6 +19,7 @@ from serving.batch.desk import Desk
 from serving.batch.lane import Lane
 from serving.batch.models import Models
 from serving.calls import Limits
+from serving.chores import Chores
 from serving.coordinator import Coordinator
 from serving.deliveries import Deliveries
 from serving.description import Describer
@@ -79,7 +80,7 @@ def compose(
     slot = Slot(os.getpid(), store, replica.state, metrics.serving)
     coordinator = Coordinator(registry, store, replica, metrics, settings.swap_seconds)
     follower = Follower(registry, coordinator, replica, metrics, settings.poll_seconds)
-    journal = _journal(settings, ring)
+    journal, chores = _journal(settings, ring), Chores()
     metrics.watch_journal(journal.counts)
     log = AccessLog(settings.log_level)
     traces = tracing(settings.otel_endpoint, "serving")
@@ -92,7 +93,7 @@ def compose(
     async def life() -> AsyncIterator[None]:
         asyncio.get_running_loop().set_default_executor(aside.threads(MOST_ASIDE, "aside"))
         with _own_desk(settings, metrics):
-            async with living(replica.peers.run_dir, slot, follower, settle, parent):
+            async with living(replica.peers.run_dir, slot, follower, chores, settle, parent):
                 try:
                     yield
                 finally:
@@ -113,6 +114,7 @@ def compose(
         lane=Lane(_batch_socket(settings), limits(settings), settings.max_batches, settings.batch_seconds),
         journal=journal,
         recorder=status_of(settings.run_dir),
+        chores=chores,
         memory=Memory(settings.max_buffered_bytes),
         deliveries=Deliveries(settings.webhook_secret, settings.model_name, settings.alias),
         life=life,

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 from serving.coordinator import Coordinator
@@ -42,13 +43,17 @@ class Follower:
         self._retry_seconds = FIRST_RETRY_SECONDS
         self._told = asyncio.Event()
 
-    async def run(self) -> None:
-        """Polls until it is cancelled."""
+    async def run(self, came_round: Callable[[], None] = lambda: None) -> None:
+        """Polls until it is cancelled, or something is wrong that no poll expects; ``came_round`` is told of each that
+        wasn't.
+        """
         while True:
             with lock(self._lock_file) as mine:
                 while mine:
                     await self.poll()
+                    came_round()
                     await self._pause()
+            came_round()
             await self._pause()
 
     def look(self) -> None:

@@ -5,9 +5,10 @@ import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+from serving.chores import Chores
 from serving.errors import DamagedBundle
 from serving.follower import Follower
 from serving.listener import listening
@@ -15,35 +16,43 @@ from serving.slot import Slot
 
 log = logging.getLogger(__name__)
 
+KEEPING, FOLLOWING = "keeping up with the replica", "following the alias"
+
 CONVERGE_SECONDS = 1.0
 """How often a worker compares itself with state.json, in case the one that led a swap died before telling all."""
 
 
 @asynccontextmanager
 async def living(
-    run_dir: Path, slot: Slot, follower: Follower, settle: Callable[[], None], parent: int | None
+    run_dir: Path, slot: Slot, follower: Follower, chores: Chores, settle: Callable[[], None], parent: int | None
 ) -> AsyncIterator[None]:
     """Loads the last known good model, then runs the worker's tasks as long as the context lasts.
 
     The socket opens before the state is read: see ``Coordinator``.
 
     Args:
+        chores: Runs what lasts, and knows what of it doesn't work.
         settle: Brings the shared counters up to date; also done every second, so that a killed worker loses little.
         parent: Process without which the worker is to end; None for none.
     """
     async with listening(run_dir, slot, {"settle": settle, "look": follower.look}):
-        keeper = _Keeper(slot, settle, parent)
+        keeper = _Keeper(run_dir, slot, chores, settle, parent)
         await keeper.converge()
-        tasks = [asyncio.create_task(run()) for run in (keeper.run, follower.run)]
+        chores.begin(KEEPING, keeper.run)
+        chores.begin(FOLLOWING, lambda: follower.run(lambda: chores.works(FOLLOWING)))
         try:
             yield
         finally:
-            await _cancel(tasks)
+            await chores.end()
             settle()
 
 
 class _Keeper:
-    def __init__(self, slot: Slot, settle: Callable[[], None], parent: int | None) -> None:
+    def __init__(
+        self, run_dir: Path, slot: Slot, chores: Chores, settle: Callable[[], None], parent: int | None
+    ) -> None:
+        self._run_dir = run_dir
+        self._chores = chores
         self._slot = slot
         self._settle = settle
         self._parent = parent
@@ -52,9 +61,12 @@ class _Keeper:
     async def run(self) -> None:
         while True:
             await asyncio.sleep(CONVERGE_SECONDS)
+            # first: whatever else fails, nobody is left behind
+            self._end_with_parent()
+            self._end_without_folder()
             await self.converge()
             self._settle()
-            self._end_with_parent()
+            self._chores.works(KEEPING)
 
     async def converge(self) -> None:
         try:
@@ -69,10 +81,8 @@ class _Keeper:
         if self._parent is not None and os.getppid() != self._parent:
             signal.raise_signal(signal.SIGTERM)
 
-
-async def _cancel(tasks: list["asyncio.Task[None]"]) -> None:
-    for task in tasks:
-        task.cancel()
-    for task in tasks:
-        with suppress(asyncio.CancelledError):
-            await task
+    def _end_without_folder(self) -> None:
+        """Whoever cleaned up took the workers' sockets: they can't meet any more, and a new start can."""
+        if self._parent is not None and not self._run_dir.exists():
+            log.error("the run folder %s is gone: the service ends, to begin anew", self._run_dir)
+            os.kill(self._parent, signal.SIGTERM)

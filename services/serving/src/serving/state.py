@@ -19,6 +19,8 @@ class Lease(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
+    until: datetime
+    """UTC, for people, by the clock as it was."""
     ends: float = 0
     """Of the machine's monotonic clock, in seconds: setting the time ends no lease and keeps none. After a new start of
     the machine it means nothing, so the service's own start ends what leases there are."""
@@ -32,16 +34,12 @@ class Lease(BaseModel):
         return max(0.0, self.ends - time.monotonic())
 
     @property
-    def until(self) -> datetime:
-        """UTC, for people."""
-        return datetime.now(UTC) + timedelta(seconds=self.seconds_left)
-
-    @property
     def ended(self) -> bool:
         return not self.seconds_left
 
     def renewed(self, seconds: float) -> Self:
-        return self.model_copy(update={"ends": time.monotonic() + seconds})
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        return self.model_copy(update={"until": until, "ends": time.monotonic() + seconds})
 
 
 class State(BaseModel):
@@ -76,7 +74,9 @@ class State(BaseModel):
 
     def leased(self, before: "State", seconds: float) -> Self:
         """This state for so long, and then what was served before; the lease of a lease goes back to the first one."""
-        lease = before.lease or Lease(entry=before.entry, version=before.version, followed=before.followed)
+        lease = before.lease or Lease(
+            until=datetime.now(UTC), entry=before.entry, version=before.version, followed=before.followed
+        )
         return self.model_copy(update={"lease": lease.renewed(seconds)})
 
     def again(self, after: "State") -> Self:

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from serving.chores import Chores
 from serving.errors import NoModel
 from serving.exchange import answer
 from serving.notes import NoteFile
@@ -11,7 +12,7 @@ from serving.recorder.status import StatusFile
 from serving.slot import Slot
 
 
-def router(slot: Slot, notes: NoteFile, journal: Log, recorder: StatusFile) -> APIRouter:
+def router(slot: Slot, notes: NoteFile, journal: Log, recorder: StatusFile, chores: Chores) -> APIRouter:
     routes = APIRouter(prefix="/health")
 
     @routes.get("/live")
@@ -23,6 +24,7 @@ def router(slot: Slot, notes: NoteFile, journal: Log, recorder: StatusFile) -> A
         if slot.current is None:
             raise NoModel(notes.read().reason or slot.reason)
         recording = journal.problem or recorder.read().problem or "well"
-        return answer({"status": "ready", "model": slot.current.label, "recording": recording})
+        found = {"status": "ready", "model": slot.current.label, "recording": recording}
+        return answer(found | ({"problem": chores.problem} if chores.problem else {}))
 
     return routes

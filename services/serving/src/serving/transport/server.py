@@ -1,8 +1,13 @@
 """A worker's uvicorn server."""
 
 import asyncio
+import errno
+import os
+import resource
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -10,10 +15,14 @@ from typing import Any
 import uvicorn
 from originguard import listed
 
+from serving import problems
 from serving.app import shedding
 from serving.composition import Worker
+from serving.errors import Overloaded
 from serving.observe.access import Exchange
+from serving.observe.ids import new_id
 from serving.problems import Problem
+from serving.transport import raw
 from serving.transport.connection import Connection, Manners
 from serving.transport.direct import DirectConnection, ShortWay
 from serving.transport.doors import Doors
@@ -23,6 +32,9 @@ KEEP_ALIVE_SECONDS = 75
 
 BACKLOG = 2048
 """Connections that wait to be accepted."""
+
+OWN_FILES = 128
+"""That a worker may have open beside its clients' connections: batches under way, the store, the spool."""
 
 TICKS_BETWEEN_LOOKS = 10
 """uvicorn's server ticks ten times a second."""
@@ -35,10 +47,15 @@ class Server(uvicorn.Server):
     all of a client's; this one takes one at a time, so that a worker which is idle comes before one that has work.
     """
 
-    def __init__(self, config: uvicorn.Config, listener: socket.socket) -> None:
+    def __init__(self, config: uvicorn.Config, listener: socket.socket, full: bytes) -> None:
+        """``full``: what is said to a client that there is no room for."""
         super().__init__(config)
+        self._full = full
         self._listener = listener
         self._accepting: set[asyncio.Task[Any]] = set()
+        self._spare = os.open(os.devnull, os.O_RDONLY)
+        """Given up for a moment where the process may open no more files, to turn a client away rather than to let it
+        wait, and the loop spin."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=[])
@@ -51,15 +68,28 @@ class Server(uvicorn.Server):
         self._listener.close()
         await asyncio.gather(*self._accepting, return_exceptions=True)
         await super().shutdown(sockets=[])
+        os.close(self._spare)
 
     def _accept(self) -> None:
         try:
             connection, _ = self._listener.accept()
-        except OSError:
-            return  # another worker was first, or the client has gone
+        except OSError as error:
+            # else another worker was first, or the client has gone
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                self._turn_away()
+            return
         task = asyncio.create_task(self._welcome(connection))
         self._accepting.add(task)
         task.add_done_callback(self._accepting.discard)
+
+    def _turn_away(self) -> None:
+        os.close(self._spare)
+        with suppress(OSError):
+            connection, _ = self._listener.accept()
+            with connection:
+                connection.setblocking(False)
+                connection.send(self._full)
+        self._spare = os.open(os.devnull, os.O_RDONLY)
 
     async def _welcome(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -78,6 +108,17 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
+def most_files(wanted: int = 0) -> int:
+    """How many files a process may have open; raised to ``wanted``, if that is allowed and more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        soft = wanted
+    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+
+
 def front(worker: Worker, listener: socket.socket) -> Server:
     """What answers for a worker."""
     config = uvicorn.Config(
@@ -91,7 +132,8 @@ def front(worker: Worker, listener: socket.socket) -> Server:
         proxy_headers=False,
         timeout_graceful_shutdown=worker.settings.shutdown_seconds,
     )
-    server = Server(config, listener)
+    full = Overloaded("there are too many connections")
+    server = Server(config, listener, raw.response(problems.of_error(full), new_id()))
     worker.parts.metrics.watch_queues(
         connections=lambda: len(server.server_state.connections),
         batches=lambda: worker.parts.lane.under_way,
@@ -111,7 +153,7 @@ def connections(worker: Worker) -> Callable[..., asyncio.Protocol]:
     manners = Manners(
         read_seconds=settings.read_seconds,
         idle_seconds=KEEP_ALIVE_SECONDS,
-        most_connections=settings.max_connections,
+        most_connections=min(settings.max_connections, most_files() - OWN_FILES),
         shed=shedding(parts),
         doors=Doors(listed(settings.allowed_hosts), listed(settings.allowed_origins)),
         refused=refused,
