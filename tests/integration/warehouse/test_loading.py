@@ -15,6 +15,8 @@ from trainer.data.months import Month
 from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile, Service
 from trainer.data.warehouse import EXTRACTED, Connection, Load, available_months, connect, extract, loads
+from trainer.usecases.trips.clean import clean
+from trainer.usecases.trips.rejection import sift
 
 MakeMonth = Callable[..., tuple[Sifted, MonthFile]]
 JANUARY, FEBRUARY = Month(2021, 1), Month(2021, 2)
@@ -52,6 +54,28 @@ def test_texts_empty_and_with_quotes_survive(connection: Connection, make_month:
         ('N,"', None),
         ("", None),
     ]
+
+
+FAR = [33_106_000_000_000_000, 571_000_000_000_000_000]
+"""Microseconds since 1970: in 3019, and in 20064, which Python's datetime doesn't know."""
+
+
+@pytest.mark.parametrize("moment", FAR)
+@pytest.mark.parametrize("column", ["pickup_at", "dropoff_at"])
+def test_a_row_of_another_millennium_is_in_quarantine_and_the_month_goes_on(
+    connection: Connection, make_month: MakeMonth, column: str, moment: int
+) -> None:
+    sifted, file = make_month(JANUARY, good=4, bad=0)
+    rows = sifted.accepted.drop_columns(["file_row"])
+    times = pa.array([moment, *rows[column].cast(pa.int64()).to_pylist()[1:]]).cast(pa.timestamp("us"))
+    # a number that JSON doesn't know beside it
+    fares = pa.array([float("nan"), 1.0, 1.0, 1.0])
+    changed = rows.set_column(rows.column_names.index(column), column, times)
+    again = sift(changed.set_column(changed.column_names.index("fare_amount"), "fare_amount", fares), JANUARY)
+    assert load(connection, JANUARY, (again, file)).rows_loaded == 3
+    ((kept, fare),) = query(connection, f"SELECT \"row\"->>'{column}', \"row\"->>'fare_amount' FROM trips_rejected")  # noqa: S608  (ours)
+    assert (int(kept.split("-")[0]) > 3000, fare) == (True, "nan")
+    assert clean(extract(connection, "tlc", "green", [JANUARY]))[0].num_rows == 3
 
 
 def test_a_load_is_on_record_with_its_file_and_counts(connection: Connection, make_month: MakeMonth) -> None:

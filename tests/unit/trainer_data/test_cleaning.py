@@ -104,3 +104,9 @@ def test_the_contract_s_own_example_is_a_valid_request() -> None:
     )
 
     assert contract.matrix(pa.Table.from_pylist([contract.example()])).shape == (1, 1)
+
+
+def test_a_trip_that_ends_in_another_millennium_is_left_out_as_a_long_one(make_trips: MakeTrips) -> None:
+    # of a warehouse that was filled before ingestion knew such rows
+    kept, reasons = clean(make_trips(minutes=[10.0, 60 * 24 * 365.25 * 998]))
+    assert (kept.num_rows, reasons) == (1, {"duration_over_60_minutes": 1})

@@ -1,10 +1,12 @@
 """A month into the warehouse: all of it or nothing, once or again."""
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg2 import sql
 from psycopg2.extras import Json
 
@@ -127,7 +129,19 @@ def _of(rows: pa.Table, source: SourceName, service: Service, month: Month) -> p
 
 
 def _quarantined(rejected: pa.Table) -> pa.Table:
-    """Rows as JSON objects: the quarantine's columns stay the same whatever a file has."""
+    """Rows as JSON objects: the quarantine's columns stay the same whatever a file has.
+
+    Times are written by Arrow, for Python knows none after the year 9999; numbers that JSON doesn't know, as texts.
+    """
     contents = rejected.drop_columns(["file_row", "reason"])
-    as_json = [json.dumps(row, default=str) for row in contents.to_pylist()]
+    for position, field in enumerate(contents.schema):
+        if pa.types.is_timestamp(field.type):
+            texts = pc.replace_substring_regex(contents[field.name].cast(pa.string()), r"\.0+$", "")
+            contents = contents.set_column(position, field.name, texts)
+    rows = ({name: _in_json(value) for name, value in row.items()} for row in contents.to_pylist())
+    as_json = [json.dumps(row, default=str) for row in rows]
     return rejected.select(["file_row", "reason"]).append_column("row", pa.array(as_json, pa.string()))
+
+
+def _in_json(value: object) -> object:
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -4,6 +4,7 @@ What is merely unusual (no distance, a few seconds, a day) stays: whether to lea
 """
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,9 @@ import pyarrow.compute as pc
 from trainer.data.months import Month
 from trainer.data.sifted import Sifted
 from trainer.usecases.trips.fields import ZONES
+
+LONGEST_RIDE = timedelta(days=31)
+"""Beyond the month of its pick-up."""
 
 Check = tuple[str, Callable[[pa.Table], pa.ChunkedArray]]
 """A reason, and which rows it holds for: a boolean column, null for "can't be said"."""
@@ -69,11 +73,17 @@ def _checks(month: Month) -> list[Check]:
         ("dropoff_missing", missing("dropoff_at")),
         ("pickup_outside_month", lambda rows: _outside(rows["pickup_at"], month)),
         ("dropoff_before_pickup", lambda rows: pc.less(rows["dropoff_at"], rows["pickup_at"])),
+        ("dropoff_long_after_pickup", lambda rows: _long_after(rows["dropoff_at"], month)),
         ("pickup_zone_unknown", no_zone("pu_location_id")),
         ("dropoff_zone_unknown", no_zone("do_location_id")),
         ("distance_missing", missing("trip_distance")),
         ("distance_negative", lambda rows: pc.less(rows["trip_distance"], 0)),
     ]
+
+
+def _long_after(times: pa.ChunkedArray, month: Month) -> pa.ChunkedArray:
+    """A meter may run for days; one that runs until 3019 was never set, and no later stage has to count so far."""
+    return pc.greater_equal(times, pa.scalar(month.end + LONGEST_RIDE, times.type))
 
 
 def _outside(times: pa.ChunkedArray, month: Month) -> pa.ChunkedArray:
