@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from embedded.demo import has_champion
 from embedded.errors import CommandFailed
 from embedded.readiness import answers
 from embedded.stack import Stack
@@ -61,4 +62,5 @@ def test_the_deployments_are_there_before_mlflow_is(folder: Path) -> None:
     stack.start(["deploy"])
     assert "mlflow" not in stack.state.records
     assert answers(stack.url("prefect-server") + "/api/deployments/name/train/trip-duration")
+    assert not has_champion(stack)
     stack.stop()

@@ -18,6 +18,7 @@ from embedded.stack import Stack
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from trainer.flows.forgetting import forget_workers
+from trainer.flows.missed import MISSED, skip_missed
 from trainer.flows.silence import DIED, HEARTBEAT, end_silent
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
@@ -187,6 +188,28 @@ def test_while_no_heartbeats_arrive_nobody_is_taken_for_dead(server: Server, pre
 
     assert end_silent(prefect, SILENCE, own, timedelta(seconds=1)) == []
     assert server.state(quiet)["type"] == "RUNNING"
+
+
+def test_of_what_a_schedule_planned_for_a_pause_the_newest_is_run(server: Server, prefect: SyncPrefectClient) -> None:
+    daily, hourly = (server.create("deployments", flow_id=server.flow, name=name)["id"] for name in ("daily", "hourly"))
+    ago = {days: datetime.now(UTC) - timedelta(days=days) for days in (3, 2, 1)}
+
+    def planned(deployment: str, at: datetime, by_schedule: bool = True) -> UUID:
+        due = {"type": "SCHEDULED", "state_details": {"scheduled_time": at.isoformat()}}
+        found = server.create("flow_runs", flow_id=server.flow, deployment_id=deployment, state=due)
+        server.sql("UPDATE flow_run SET auto_scheduled = %s WHERE id = %s", by_schedule, found["id"])
+        return UUID(found["id"])
+
+    of_daily = {days: planned(daily, at) for days, at in ago.items()}
+    of_hourly = {days: planned(hourly, at) for days, at in ago.items() if days > 1}
+    asked = planned(daily, ago[3], by_schedule=False)
+    ahead = planned(daily, datetime.now(UTC) + timedelta(days=1))
+
+    assert {run.id for run in skip_missed(prefect)} == {of_daily[3], of_daily[2], of_hourly[3]}
+    states = {run: server.state(run)["type"] for run in (*of_daily.values(), *of_hourly.values(), asked, ahead)}
+    assert {run for run, state in states.items() if state == "SCHEDULED"} == {of_daily[1], of_hourly[2], asked, ahead}
+    assert server.state(of_daily[3])["message"] == MISSED
+    assert skip_missed(prefect) == []
 
 
 def aged(server: Server, run: UUID, days: float) -> None:

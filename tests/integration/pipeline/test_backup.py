@@ -11,6 +11,7 @@ from backup.save import KEY, save
 from backup.stacks import query
 from console.prediction import ask
 from embedded import credentials
+from embedded.demo import has_champion
 from embedded.stack import Stack
 from pipelines import MODEL, Pipeline
 
@@ -63,6 +64,8 @@ def test_a_restored_stack_has_all_and_goes_on(pipeline: Pipeline, champion: str,
     other.start()
     restored = Pipeline(other)
     restored.wait(lambda: restored.get("/model")["version"] == champion, 60, "the champion is served")
+    # so `make demo` there replaces it by no other, unasked
+    assert has_champion(other)
     assert restored.count("predictions") == int(has[1].split("|")[1])
     assert ask(other.url("serving")).response["model"]["version"] == champion
     restored.wait(lambda: restored.count("predictions") > int(has[1].split("|")[1]), 30, "the next answer is recorded")

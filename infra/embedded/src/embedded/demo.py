@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
+import psycopg2
 from console.checkout import commit
 from console.choices import Choices
 from console.following import follow
@@ -15,6 +17,17 @@ from console.whereabouts import Whereabouts, demo
 
 from embedded.services import BY_NAME
 from embedded.stack import Stack
+
+
+def has_champion(stack: Stack) -> bool:
+    """Whether a model was ever promoted, however the last training ended; ``deploy`` has made the ledger.
+
+    A champion of real trips is nobody's to replace by one of the generated ones, unasked.
+    """
+    with closing(psycopg2.connect(stack.postgres.url("warehouse"))) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM rollouts WHERE outcome = 'done')")
+        (found,) = cursor.fetchone() or (False,)
+        return bool(found)
 
 
 class Demo:
@@ -32,7 +45,7 @@ class Demo:
         self._terminal = terminal
 
     def run(self) -> None:
-        """Starts what doesn't run, trains unless it has and nothing is chosen, predicts, and leaves the stack up."""
+        """Starts what is down, predicts, and leaves the stack up; trains if that is asked for, or nothing is served."""
         begun = time.monotonic()
         choices = Choices.read(self._environment)
         stack = self._stack(choices)
@@ -40,7 +53,8 @@ class Demo:
         # due before there is a worker, which finds it at its first look; MLflow, needed late, starts meanwhile
         stack.start(["deploy"])
         runs = Runs(f"{stack.url('prefect-server')}/api")
-        run = None if self._has_trained(runs) and choices == Choices() else runs.start(TRAINING, choices.parameters())
+        asked = choices != Choices()
+        run = runs.start(TRAINING, choices.parameters()) if asked or not has_champion(stack) else None
         stack.start()
         place = self._place()
         if run is None:
@@ -55,10 +69,6 @@ class Demo:
         self._terminal.text(
             f"\nDone in {time.monotonic() - begun:.0f} s. `make demo-down` stops it and keeps its data."
         )
-
-    def _has_trained(self, runs: Runs) -> bool:
-        last = runs.newest(TRAINING)
-        return last is not None and bool(runs.read(last)["state_type"] == "COMPLETED")
 
     def down(self) -> None:
         """Stops the processes that the state records, and no others."""

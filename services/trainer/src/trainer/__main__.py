@@ -16,6 +16,7 @@ from trainer.deployment.first_training import start_first_training
 from trainer.deployment.migrations import migrate
 from trainer.deployment.notification import save_webhook
 from trainer.deployment.readiness import wait_for_prefect
+from trainer.flows.missed import skip_missed
 from trainer.flows.outside import notification_block, registry, settings
 from trainer.registry.champion import CHAMPION
 from trainer.usecases.trips.fields import MODEL_NAME
@@ -41,6 +42,8 @@ def run_deploy() -> None:
     log.info("warehouse: schema is up to date")
     wait_for_prefect()
     with get_client(sync_client=True) as prefect:
+        if missed := skip_missed(prefect):
+            log.info("prefect: %s runs that were due while the stack was down are left out", len(missed))
         create_work_pool(prefect)
         for deployment in DEPLOYMENTS:
             deploy(deployment, prefect)

@@ -11,6 +11,7 @@ from prefect.states import Completed
 
 from trainer.flows.crashes import ended, restart_crashed, runs_of
 from trainer.flows.forgetting import forget_runs, forget_workers
+from trainer.flows.missed import skip_missed
 from trainer.flows.outside import (
     connected_warehouse,
     ledger,
@@ -37,8 +38,8 @@ UNHEARD = timedelta(minutes=10)
 
 @flow(name="reconcile", retries=2, retry_delay_seconds=10)
 def reconcile() -> State[Any]:
-    """Completes the ledger of rollouts, ends runs whose process died and what they left open, and starts a crashed
-    training again, once.
+    """Completes the ledger of rollouts, leaves out what was due while the stack slept, ends runs whose process died and
+    what they left open, and starts a crashed training again, once.
 
     The ledger gets rows of rollouts ended whose driver died, and one for an alias that was moved by hand. MLflow's
     webhook is kept; if that fails, the run says so and ends well, since polls do the same, only later.
@@ -46,6 +47,7 @@ def reconcile() -> State[Any]:
     with ledger(MODEL_NAME) as rollouts:
         settled = settle_all(prompt_registry(MODEL_NAME), rollouts)
     with get_client(sync_client=True) as prefect:
+        skip_missed(prefect)
         _end_silent(prefect)
         _end_dead_runs(prefect)
         _restart(prefect)
