@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
+from console import dotenv
 from console.choices import BadChoice
 from console.following import RunFailed
 from console.terminal import Terminal
@@ -21,7 +22,8 @@ FOLDER = Path(".demo")
 def main() -> int:
     """Exit code 0, or 1 with what went wrong on the terminal."""
     terminal = Terminal()
-    demo = Demo(FOLDER, os.environ, terminal)
+    # as compose: the file, and before it what is exported
+    demo = Demo(FOLDER, {**dotenv.read(), **os.environ}, terminal)
     commands: dict[str, Callable[[], None]] = {"demo": demo.run, "down": demo.down, "status": demo.status}
     if len(sys.argv) != 2 or sys.argv[1] not in commands:
         terminal.text(f"usage: python -m embedded {'|'.join(commands)}")
