@@ -57,6 +57,17 @@ def test_variables_of_the_shell_reach_a_service_by_the_compose_file_alone(
     assert environment["SERVING_WORKERS"] == "3"
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_no_service_of_the_stack_is_asked_through_a_proxy(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy.example")
+    environment = wiring(tmp_path, NO_PROXY="intranet.example").program(name).environment
+    assert environment["HTTP_PROXY"] == "http://proxy.example"  # for data
+    for variable in ("NO_PROXY", "no_proxy"):
+        assert {"127.0.0.1", "mlflow", "intranet.example"} <= set(environment[variable].split(","))
+
+
 def test_a_program_is_the_one_of_this_virtual_environment(tmp_path: Path) -> None:
     for name in PROGRAMS:
         command = Path(wiring(tmp_path).program(name).command[0])
