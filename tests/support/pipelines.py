@@ -116,7 +116,7 @@ class Pipeline:
 
     def artifact(self, key: str) -> str:
         """The newest artifact of that key, as people see it in Prefect."""
-        answer = requests.get(f"{self.stack.url('prefect-server')}/api/artifacts/{key}/latest", timeout=10)
+        answer = requests.get(f"{self.stack.url('prefect-server')}/api/artifacts/{key}/latest", timeout=60)
         answer.raise_for_status()
         return str(answer.json()["data"])
 

@@ -26,7 +26,7 @@ class FirstTraining:
 
 @pytest.fixture(scope="package")
 def first_training(pipeline: Pipeline) -> FirstTraining:
-    ready = requests.get(pipeline.stack.url("serving") + "/health/ready", timeout=10).status_code
+    ready = requests.get(pipeline.stack.url("serving") + "/health/ready", timeout=60).status_code
     return FirstTraining(ready, pipeline.train())
 
 

@@ -54,7 +54,7 @@ def test_parameters_that_make_no_sense_are_refused_before_a_run_starts(
     pipeline: Pipeline, parameters: dict[str, object], said: str
 ) -> None:
     api = pipeline.stack.url("prefect-server") + "/api"
-    deployment = requests.get(f"{api}/deployments/name/train/{MODEL}", timeout=10).json()["id"]
+    deployment = requests.get(f"{api}/deployments/name/train/{MODEL}", timeout=60).json()["id"]
     answer = requests.post(
         f"{api}/deployments/{deployment}/create_flow_run", json={"parameters": parameters}, timeout=10
     )

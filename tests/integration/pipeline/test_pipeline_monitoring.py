@@ -87,7 +87,7 @@ def measured(pipeline: Pipeline, monitoring: int) -> dict[tuple[str, str, str], 
 def events(pipeline: Pipeline, monitoring: int) -> list[dict[str, Any]]:
     """Of the model, told by that monitoring."""
     wanted = {"filter": {"resource": {"id": [f"roundhouse.model.{MODEL}"]}}, "limit": 50}
-    answer = requests.post(f"{pipeline.stack.url('prefect-server')}/api/events/filter", json=wanted, timeout=10)
+    answer = requests.post(f"{pipeline.stack.url('prefect-server')}/api/events/filter", json=wanted, timeout=60)
     answer.raise_for_status()
     return [event for event in answer.json()["events"] if event["payload"]["monitoring_id"] == monitoring]
 
@@ -170,7 +170,7 @@ def test_traffic_is_what_came_since_the_monitoring_before(pipeline: Pipeline, ch
     example = {field["name"]: field["example"] for field in row}
     for _ in range(3):
         pipeline.post("/predict", example)
-    refused = requests.post(pipeline.stack.url("serving") + "/predict", json={"trip_distance": -1}, timeout=10)
+    refused = requests.post(pipeline.stack.url("serving") + "/predict", json={"trip_distance": -1}, timeout=60)
     monitor(pipeline, datetime(2023, 5, 1, tzinfo=UTC))
     values = measured(pipeline, newest(pipeline)["id"])
 

@@ -22,7 +22,7 @@ from webhooks import Messages
 
 def deployment(pipeline: Pipeline) -> dict[str, Any]:
     api = pipeline.stack.url("prefect-server") + "/api"
-    found: dict[str, Any] = requests.get(f"{api}/deployments/name/train/{MODEL}", timeout=10).json()
+    found: dict[str, Any] = requests.get(f"{api}/deployments/name/train/{MODEL}", timeout=60).json()
     return found
 
 
@@ -39,16 +39,16 @@ def test_deployments_have_a_daily_schedule_and_a_form(pipeline: Pipeline) -> Non
 @pytest.mark.thorough
 def test_a_run_cannot_choose_its_command_environment_or_folder(pipeline: Pipeline, tmp_path: Path) -> None:
     api = pipeline.stack.url("prefect-server") + "/api"
-    found = requests.get(f"{api}/deployments/name/retain/predictions", timeout=10).json()
+    found = requests.get(f"{api}/deployments/name/retain/predictions", timeout=60).json()
     chosen = {
         "command": f"touch {tmp_path}/command",
         "env": {"TRAINER_WAREHOUSE_URL": "postgresql://127.0.0.1:9/nowhere"},
         "working_dir": str(tmp_path),
     }
     body = {"parameters": {}, "state": {"type": "SCHEDULED"}, "job_variables": chosen}
-    answer = requests.post(f"{api}/deployments/{found['id']}/create_flow_run", json=body, timeout=10)
+    answer = requests.post(f"{api}/deployments/{found['id']}/create_flow_run", json=body, timeout=60)
     if answer.ok:
-        run = pipeline.wait(lambda: ended(pipeline, answer.json()["id"]), 60, "the run's end")
+        run = pipeline.wait(lambda: ended(pipeline, answer.json()["id"]), 240, "the run's end")
         assert run["state"]["type"] == "COMPLETED", pipeline.runs.log(run["id"])
     assert list(tmp_path.iterdir()) == []
 
@@ -73,10 +73,10 @@ def test_deploying_again_keeps_what_an_operator_paused_and_changed(pipeline: Pip
     schedule = before["schedules"][0]
     change = {"active": False, "schedule": {**schedule["schedule"], "cron": "30 2 * * 1"}}
     path = f"{api}/deployments/{before['id']}/schedules/{schedule['id']}"
-    requests.patch(path, json=change, timeout=10).raise_for_status()
+    requests.patch(path, json=change, timeout=60).raise_for_status()
     pipeline.deploy()
     after = deployment(pipeline)
-    requests.patch(path, json={"active": True, "schedule": schedule["schedule"]}, timeout=10).raise_for_status()
+    requests.patch(path, json={"active": True, "schedule": schedule["schedule"]}, timeout=60).raise_for_status()
 
     assert after["id"] == before["id"]
     assert [(entry["schedule"]["cron"], entry["active"]) for entry in after["schedules"]] == [("30 2 * * 1", False)]
@@ -119,7 +119,7 @@ def test_results_and_failures_are_sent_to_the_configured_webhook(
     with pipeline.settings(TRAINER_NOTIFY_WEBHOOK_URL=url):
         train(months="2021-01", boosting=Boosting(max_rounds=2))
         train(months="2021-02", holdout="2021-01", return_state=True)
-    finished, failed = received.get(timeout=10), received.get(timeout=10)
+    finished, failed = received.get(timeout=60), received.get(timeout=10)
 
     assert finished["title"].startswith(f"{MODEL} version ")
     assert "was not promoted" in finished["title"]

@@ -203,7 +203,7 @@ def webhook_of(pipeline: Pipeline) -> Webhook | None:
 
 def told(pipeline: Pipeline) -> float:
     """How often MLflow told the service of its alias."""
-    metrics = requests.get(pipeline.stack.url("serving") + "/metrics", timeout=10).text
+    metrics = requests.get(pipeline.stack.url("serving") + "/metrics", timeout=60).text
     found = re.search(r'^serving_registry_events_total{outcome="followed"} (\S+)$', metrics, re.MULTILINE)
     return float(found[1]) if found else 0.0
 
@@ -219,7 +219,7 @@ def reconciled_with(pipeline: Pipeline, **changes: str) -> str:
 def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: Pipeline) -> None:
     crons = {}
     for name in (PROMOTE, ROLLBACK, RECONCILE):
-        found = requests.get(f"{pipeline.stack.url('prefect-server')}/api/deployments/name/{name}", timeout=10).json()
+        found = requests.get(f"{pipeline.stack.url('prefect-server')}/api/deployments/name/{name}", timeout=60).json()
         crons[name] = [entry["schedule"]["cron"] for entry in found["schedules"]]
 
     assert crons == {PROMOTE: [], ROLLBACK: [], RECONCILE: ["*/5 * * * *"]}
@@ -228,11 +228,11 @@ def test_people_start_promotions_and_the_clock_starts_reconciliation(pipeline: P
 @pytest.mark.thorough
 def test_a_deployment_without_a_schedule_stays_as_an_operator_left_it(pipeline: Pipeline) -> None:
     api = f"{pipeline.stack.url('prefect-server')}/api/deployments"
-    before = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
-    requests.patch(f"{api}/{before['id']}", json={"paused": True}, timeout=10).raise_for_status()
+    before = requests.get(f"{api}/name/{PROMOTE}", timeout=60).json()
+    requests.patch(f"{api}/{before['id']}", json={"paused": True}, timeout=60).raise_for_status()
     pipeline.deploy()
-    after = requests.get(f"{api}/name/{PROMOTE}", timeout=10).json()
-    requests.patch(f"{api}/{before['id']}", json={"paused": False}, timeout=10).raise_for_status()
+    after = requests.get(f"{api}/name/{PROMOTE}", timeout=60).json()
+    requests.patch(f"{api}/{before['id']}", json={"paused": False}, timeout=60).raise_for_status()
 
     assert (after["id"], after["paused"], after["schedules"]) == (before["id"], True, [])
 

@@ -84,7 +84,7 @@ def test_a_run_that_is_cancelled_ends_its_search(pipeline: Pipeline) -> None:
     finally:  # else it would keep the tests after this one waiting
         state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
         api = pipeline.stack.url("prefect-server") + "/api"
-        requests.post(f"{api}/flow_runs/{run}/set_state", json=state, timeout=10).raise_for_status()
+        requests.post(f"{api}/flow_runs/{run}/set_state", json=state, timeout=60).raise_for_status()
     pipeline.wait(lambda: pipeline.runs.read(run)["state"]["type"] == "CANCELLED", 60, "the run is cancelled")
 
     # by its own end, or by reconcile, which may look just then

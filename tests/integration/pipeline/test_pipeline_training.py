@@ -64,7 +64,7 @@ def test_mlflow_has_parameters_metrics_tags_data_sets_plots_and_the_bundle(
 def test_prefect_has_the_report_and_the_rejected_rows(pipeline: Pipeline, champion: str) -> None:
     api = pipeline.stack.url("prefect-server") + "/api"
     reports = {
-        key: requests.get(f"{api}/artifacts/{key}/latest", timeout=10).json()
+        key: requests.get(f"{api}/artifacts/{key}/latest", timeout=60).json()
         for key in ("training-report", "ingest-rejections")
     }
 
@@ -85,7 +85,7 @@ def test_offline_equals_online_for_a_thousand_held_out_rows(pipeline: Pipeline, 
     batch = pipeline.post("/predict/batch", {"rows": rows})
     with requests.Session() as session:
         url = pipeline.stack.url("serving") + "/predict"
-        single = [session.post(url, json=row, timeout=10).json()["prediction"] for row in rows]
+        single = [session.post(url, json=row, timeout=60).json()["prediction"] for row in rows]
 
     assert trips.num_rows == 1_000
     assert batch["model"]["version"] == pipeline.alias("champion")
