@@ -55,13 +55,13 @@ history:  ## what was served when, why and by whose decision, on the stack that 
 	@$(CONSOLE) history
 
 backup:  ## all data of the stack that is up, in a new folder in backups/ (or TO=folder); the stack goes on
-	@$(subst -m console,-m backup,$(CONSOLE)) save
+	@$(CONSOLE) backup
 
 restore:  ## FROM=folder: a backup into an empty stack, which is down afterwards
-	@$(subst -m console,-m backup,$(CONSOLE)) restore
+	@$(CONSOLE) restore
 
 upgrade:  ## data of an older PostgreSQL into the one that the Docker stack runs now
-	@$(subst -m console,-m backup,$(CONSOLE)) upgrade
+	@$(CONSOLE) upgrade
 
 test: $(INSTALLED)  ## does it work? unit tests, and one pass through the whole stack; 2 minutes, up to 6 on slow cores
 	@$(PYTEST) --numprocesses=2 -m "not thorough" --hypothesis-profile=quick $(PYTEST_ARGS)

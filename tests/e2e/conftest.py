@@ -86,9 +86,9 @@ class ComposeStack:
         )
 
     def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """What ``make`` runs of the package ``backup``, on this stack."""
+        """What ``make`` runs of the console, on this stack."""
         return subprocess.run(
-            [sys.executable, "-m", "backup", target],
+            [sys.executable, "-m", "console", target],
             cwd=ROOT,
             env={**self._environment, "COMPOSE_ENV_FILES": os.devnull, "STACK": "compose", **variables},
             stdin=subprocess.DEVNULL,

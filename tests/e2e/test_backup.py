@@ -38,10 +38,10 @@ def test_a_backup_brings_a_stack_back_on_another_machine(
     count = "SELECT count(*) FROM predictions"
     wait_until(lambda: int(psql(trained, "warehouse", count)), lambda rows: rows > 0, seconds=30)
     kept = tmp_path / "kept"
-    saved = trained.make("save", TO=str(kept))
+    saved = trained.make("backup", TO=str(kept))
     assert saved.returncode == 0, saved.stdout
     assert json.loads((kept / "manifest.json").read_text())["postgres"] == 18
-    refused = trained.make("save", TO=str(kept))
+    refused = trained.make("backup", TO=str(kept))
     assert "never written over" in refused.stdout
 
     restored = other.make("restore", FROM=str(kept))

@@ -74,13 +74,16 @@ class Pipeline:
 
     def run(self, deployment: str, parameters: Mapping[str, object], seconds: float = 240) -> dict[str, Any]:
         """Starts a run of a deployment, as a person in the Prefect UI does, and waits for its end."""
-        run = self.runs.start(deployment, parameters)
+        return self.ended(self.runs.start(deployment, parameters), seconds)
 
-        def ended() -> dict[str, Any] | None:
+    def ended(self, run: str, seconds: float = 240) -> dict[str, Any]:
+        """A flow run, once it has, however."""
+
+        def look() -> dict[str, Any] | None:
             found = self.runs.read(run)
             return found if found["state"]["type"] in ENDED else None
 
-        found: dict[str, Any] = self.wait(ended, seconds, f"the end of {deployment}, run {run}")
+        found: dict[str, Any] = self.wait(look, seconds, f"the end of the flow run {run}")
         return found
 
     def deploy(self, **changes: str) -> None:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 import psycopg2
 import requests
 from embedded.stack import Stack
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from outages import kill
 from programs import Replica, until
 from stoppable_driver import MODEL, Driver, Order
 from trainer.data.warehouse import connect
@@ -73,15 +73,7 @@ class RolloutStack:
 
     def kill(self, service: str) -> None:
         """SIGKILL to all its processes, as when its container is killed."""
-        first = self.stack.state.records[service].process
-        processes = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
-        for process in processes:
-            # Postgres's own end as soon as the first is gone
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
-        assert first.child is not None
-        first.child.wait()
-        psutil.wait_procs(processes, timeout=10)
+        kill(self.stack, service)
 
     def start(self, service: str) -> None:
         self.stack.start([service])

@@ -1,15 +1,12 @@
 """Services that die, freeze or have no room while the whole stack works: what was answered, what is left."""
 
-import signal
 from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 from uuid import UUID
 
-import psutil
 import pytest
 import requests
 from console.prediction import ask
+from outages import frozen, kill
 from pipelines import MODEL, QUICK, Pipeline, running
 from small_disks import small_disk
 
@@ -31,31 +28,6 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
         yield pipeline
 
 
-def processes(pipeline: Pipeline, service: str) -> list[psutil.Process]:
-    first = psutil.Process(pipeline.stack.state.records[service].process.pid)
-    return [first, *first.children(recursive=True)]
-
-
-def kill(pipeline: Pipeline, service: str) -> None:
-    found = processes(pipeline, service)
-    for process in found:
-        process.kill()
-    psutil.wait_procs(found, timeout=20)
-
-
-@contextmanager
-def frozen(pipeline: Pipeline, service: str) -> Iterator[None]:
-    """Not dead: its connections stay, and nothing is answered."""
-    found = processes(pipeline, service)
-    for process in found:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in found:
-            process.send_signal(signal.SIGCONT)
-
-
 def metric(pipeline: Pipeline, name: str) -> float:
     text = requests.get(f"{pipeline.stack.url('serving')}/metrics", timeout=30).text
     return sum(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
@@ -70,24 +42,15 @@ def reached(pipeline: Pipeline, run: str, task: str) -> bool:
     return any(found["name"] == task for found in pipeline.runs.tasks(run))
 
 
-def ended(pipeline: Pipeline, run: str) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        found = pipeline.runs.read(run)
-        return found if found["state"]["type"] in ("COMPLETED", "FAILED", "CRASHED", "CANCELLED") else None
-
-    found: dict[str, Any] = pipeline.wait(look, PATIENCE, f"the end of {run}")
-    return found
-
-
 def test_mlflow_dies_between_upload_and_registration(pipeline: Pipeline) -> None:
     before = versions(pipeline)
     run = pipeline.runs.start(TRAINING, {"months": "2021-01", "holdout": "2021-02", "boosting": SMALL})
     pipeline.wait(lambda: reached(pipeline, run, "register"), PATIENCE, "the model is about to be registered")
-    kill(pipeline, "mlflow")
+    kill(pipeline.stack, "mlflow")
     # the champion is asked for elsewhere: nobody notices
     assert ask(pipeline.stack.url("serving")).response["model"]["name"] == MODEL
     pipeline.stack.start()
-    found = ended(pipeline, run)
+    found = pipeline.ended(run)
     # it goes on by itself; a candidate that is no better is refused, and is there all the same
     assert found["state"]["type"] == "COMPLETED", pipeline.runs.log(run)
     assert versions(pipeline) == before + 1
@@ -96,21 +59,21 @@ def test_mlflow_dies_between_upload_and_registration(pipeline: Pipeline) -> None
 def test_prefects_server_dies_in_the_middle_of_a_run(pipeline: Pipeline) -> None:
     run = pipeline.runs.start(TRAINING, {"months": "2021-01", "holdout": "2021-02", "boosting": QUICK})
     pipeline.wait(lambda: pipeline.runs.tasks(run), PATIENCE, "a training in its middle")
-    kill(pipeline, "prefect-server")
+    kill(pipeline.stack, "prefect-server")
     assert ask(pipeline.stack.url("serving")).response["model"]["name"] == MODEL
     pipeline.stack.start()
-    found = ended(pipeline, run)
+    found = pipeline.ended(run)
     if found["state"]["type"] == "CRASHED":
         # the run's process gave the server up: it is started again, once, by what runs each five minutes
         pipeline.run(f"reconcile/{MODEL}", {})
-        found = ended(pipeline, run)
+        found = pipeline.ended(run)
     assert found["state"]["type"] == "COMPLETED", pipeline.runs.log(run)
 
 
 def test_a_frozen_mlflow_keeps_nobody_from_an_answer(pipeline: Pipeline) -> None:
     serving = pipeline.stack.url("serving")
     before = pipeline.served()
-    with frozen(pipeline, "mlflow"):
+    with frozen(pipeline.stack, "mlflow"):
         token = {"Authorization": f"Bearer {pipeline.secret('SERVING_RELOAD_TOKEN')}"}
         refused = requests.post(f"{serving}/reload", json={}, headers=token, timeout=30)
         assert (refused.status_code, refused.json()["type"]) == (502, "urn:roundhouse:problem:registry-unreachable")
@@ -124,7 +87,7 @@ def test_a_frozen_mlflow_keeps_nobody_from_an_answer(pipeline: Pipeline) -> None
 
 def test_a_frozen_postgres_loses_no_prediction(pipeline: Pipeline) -> None:
     serving = pipeline.stack.url("serving")
-    with frozen(pipeline, "postgres"):
+    with frozen(pipeline.stack, "postgres"):
         said = {ask(serving).response["prediction_id"] for _ in range(50)}
     assert len(said) == 50
 
@@ -146,7 +109,7 @@ def test_a_training_waits_for_room_for_its_artifacts_and_goes_on_by_itself(pipel
         pipeline.wait(lambda: "No space left" in log.read_text(errors="replace"), PATIENCE, "there is no room")
         assert versions(pipeline) == before
         assert pipeline.served() == champion
-    found = ended(pipeline, run)
+    found = pipeline.ended(run)
     assert found["state"]["type"] == "COMPLETED", pipeline.runs.log(run)
     assert versions(pipeline) == before + 1
 
@@ -154,8 +117,8 @@ def test_a_training_waits_for_room_for_its_artifacts_and_goes_on_by_itself(pipel
 def test_storage_without_room_fails_the_ingestion_with_the_reason_and_the_next_one_is_whole(pipeline: Pipeline) -> None:
     downloads = pipeline.stack.folder / "trainer" / "downloads"
     with small_disk(downloads, 65_536):
-        failed = ended(pipeline, pipeline.runs.start("ingest/trips", {"months": ["2020-11"]}))
+        failed = pipeline.ended(pipeline.runs.start("ingest/trips", {"months": ["2020-11"]}))
         assert failed["state"]["type"] == "FAILED"
         assert "No space left" in failed["state"]["message"], failed["state"]["message"]
-    again = ended(pipeline, pipeline.runs.start("ingest/trips", {"months": ["2020-11"]}))
+    again = pipeline.ended(pipeline.runs.start("ingest/trips", {"months": ["2020-11"]}))
     assert again["state"]["type"] == "COMPLETED", pipeline.runs.log(again["id"])

@@ -1,15 +1,18 @@
 """A drill: what a stack had is there again in another one, with other passwords."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from backup.demo import DemoStack
-from backup.errors import NotEmpty
+from backup.errors import NotEmpty, ToolFailed
+from backup.folder import check, writing
 from backup.restore import restore
 from backup.save import KEY, save
 from backup.stacks import query
 from console.prediction import ask
+from cryptography.fernet import Fernet
 from embedded import credentials
 from embedded.demo import has_champion
 from embedded.stack import Stack
@@ -52,6 +55,17 @@ def told(folder: Path) -> list[str]:
         return [query(stack, database, statement) for database, statement in ROWS.items()]
 
 
+def unloadable(kept: Path) -> Path:
+    """Another backup, as whole as the first by its sums, of which the second database's dump is none."""
+    target = kept.with_name("unloadable")
+    with writing(target, "abc", check(kept).postgres) as folder:
+        for file in check(kept).files:
+            shutil.copy(kept / file, folder / file)
+        (folder / "warehouse.dump").write_bytes(b"PGDMP and no more")
+        (folder / KEY).write_bytes(Fernet.generate_key())
+    return target
+
+
 def test_a_restored_stack_has_all_and_goes_on(pipeline: Pipeline, champion: str, kept: Path, other: Stack) -> None:
     restore(DemoStack(other.folder), kept)
     passwords = [credentials.passwords(folder) for folder in (pipeline.stack.folder, other.folder)]
@@ -82,6 +96,11 @@ def test_a_restored_stack_has_all_and_goes_on(pipeline: Pipeline, champion: str,
     with pytest.raises(NotEmpty, match="registered models, loaded trips, a ledger of rollouts, recorded predictions"):
         restore(DemoStack(other.folder), kept)
     assert told(other.folder) == has
+    key = (credentials.of(other.folder, "kept") / KEY).read_text()
+    with pytest.raises(ToolFailed, match="pg_restore"):
+        restore(DemoStack(other.folder), unloadable(kept), over=True)
+    assert told(other.folder) == has
+    assert (credentials.of(other.folder, "kept") / KEY).read_text() == key
     restore(DemoStack(other.folder), kept, over=True)
     assert told(other.folder) != has
     stack = DemoStack(other.folder)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import requests
-from console.runs import ENDED
 from pipelines import MODEL, Pipeline
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolUpdate
@@ -49,14 +48,9 @@ def test_a_run_cannot_choose_its_command_environment_or_folder(pipeline: Pipelin
     body = {"parameters": {"drop_much": True}, "state": {"type": "SCHEDULED"}, "job_variables": chosen}
     answer = requests.post(f"{api}/deployments/{found['id']}/create_flow_run", json=body, timeout=60)
     if answer.ok:
-        run = pipeline.wait(lambda: ended(pipeline, answer.json()["id"]), 240, "the run's end")
+        run = pipeline.ended(answer.json()["id"])
         assert run["state"]["type"] == "COMPLETED", pipeline.runs.log(run["id"])
     assert list(tmp_path.iterdir()) == []
-
-
-def ended(pipeline: Pipeline, run: str) -> dict[str, Any] | None:
-    found = pipeline.runs.read(run)
-    return found if found["state"]["type"] in ENDED else None
 
 
 @pytest.mark.thorough

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from embedded import postgres
+from programs import until
 
 pytestmark = pytest.mark.thorough
 
@@ -37,10 +37,8 @@ def test_a_migration_that_loses_its_connection_has_done_nothing_and_can_be_run_a
         running = subprocess.Popen(
             command, env=os.environ | {"TRAINER_WAREHOUSE_URL": empty_url}, cwd="/", stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + 60
-        while not ask(server.url(postgres.SUPERUSER), f"SELECT count(*) {others} AND wait_event_type = 'Lock'"):
-            assert time.monotonic() < deadline, "the migration isn't in its middle"
-            time.sleep(0.05)
+        waiting = f"SELECT count(*) {others} AND wait_event_type = 'Lock'"
+        until(lambda: ask(server.url(postgres.SUPERUSER), waiting), 60, "the migration is in its middle")
         ask(
             server.url(postgres.SUPERUSER),
             f"SELECT count(pg_terminate_backend(pid)) {others} AND wait_event_type = 'Lock'",

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from trainer.data.loading import load_month
 from trainer.data.months import Month
-from trainer.data.predictions import TooMuchToDrop, drop_older, judged_pairs, prediction_days, today
+from trainer.data.predictions import TooMuchToDrop, database_day, drop_older, judged_pairs, prediction_days
 from trainer.data.sifted import Sifted
 from trainer.data.source import MonthFile
 from trainer.data.warehouse import Connection, connect
@@ -177,7 +177,7 @@ def test_today_is_the_databases(connection: Connection) -> None:
     with connection, connection.cursor() as cursor:
         cursor.execute("SELECT now()")
         (now,) = cursor.fetchone() or (None,)
-    assert abs((today(connection) - now.astimezone(UTC).date()).days) <= 1
+    assert abs((database_day(connection) - now.astimezone(UTC).date()).days) <= 1
 
 
 def test_a_reader_keeps_a_day_and_its_outcomes_as_they_are(

@@ -74,8 +74,17 @@ def test_a_secret_of_two_lines_is_refused_by_its_name(tmp_path: Path) -> None:
         credentials.make(tmp_path, {"SERVING_RELOAD_TOKEN": "a\nb"})
 
 
+def test_a_key_that_mlflow_cannot_use_is_refused_by_its_name(tmp_path: Path) -> None:
+    credentials.make(tmp_path)
+    before = kept(tmp_path)
+    with pytest.raises(CommandFailed, match="MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY isn't 32 bytes"):
+        credentials.make(tmp_path, {"MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": "short"})
+    assert kept(tmp_path) == before
+
+
 def test_passwords_of_an_older_version_s_folder_stay(tmp_path: Path) -> None:
     (tmp_path / "passwords.json").write_text(json.dumps({"postgres": "p", "mlflow": "m"}))
+    credentials.make(tmp_path)
     found = credentials.passwords(tmp_path)
     assert (found["postgres"], found["mlflow"]) == ("p", "m")
     assert set(found) == {postgres.SUPERUSER, *postgres.ROLES}

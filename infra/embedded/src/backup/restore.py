@@ -6,7 +6,7 @@ from pathlib import Path
 from backup.errors import BackupError, NotEmpty
 from backup.folder import check
 from backup.save import ARTIFACTS, KEY
-from backup.stacks import DATABASES, Stack, query
+from backup.stacks import DATABASES, Stack, query, release
 
 CONTENT = {
     ("mlflow", "registered_models"): "registered models",
@@ -54,18 +54,14 @@ def restore(stack: Stack, folder: Path, *, over: bool = False) -> None:
         # before the databases: files that no row names do no harm, rows without their files do
         with (folder / ARTIFACTS).open("rb") as archive:
             stack.artifacts("--extract", "--file=-", "--no-same-owner").run(stdin=archive)
-        stack.keep_secret(KEY, (folder / KEY).read_bytes())
         fill(stack, load, keep=bool(found))
+        # last: a stack that keeps its own data keeps the key that reads them
+        stack.keep_secret(KEY, (folder / KEY).read_bytes())
 
 
 def content(stack: Stack) -> str:
     """What a stack has of its own; empty if nothing."""
     return ", ".join(said for (database, table), said in CONTENT.items() if _has_rows(stack, database, table))
-
-
-def release(stack: Stack) -> int:
-    """The major release of its PostgreSQL."""
-    return int(query(stack, "postgres", "SELECT current_setting('server_version_num')::int / 10000"))
 
 
 def fill(stack: Stack, load: Load, *, keep: bool) -> None:
@@ -83,7 +79,6 @@ def fill(stack: Stack, load: Load, *, keep: bool) -> None:
         query(stack, "postgres", f"REVOKE ALL ON DATABASE {draft} FROM PUBLIC")
         load(database, [f"--dbname={draft}", "--no-owner", f"--role={database}", "--single-transaction"])
     query(stack, "postgres", f"GRANT CONNECT, TEMPORARY ON DATABASE warehouse{DRAFT} TO serving")
-    _after_the_break(stack, f"prefect{DRAFT}")
     for database in DATABASES:
         query(stack, "postgres", f"DROP DATABASE IF EXISTS {database}{BEFORE}")
     swaps = [(f"{one}{old}", f"{one}{new}") for one in DATABASES for old, new in (("", BEFORE), (DRAFT, ""))]
@@ -92,14 +87,6 @@ def fill(stack: Stack, load: Load, *, keep: bool) -> None:
     if not keep:
         for database in DATABASES:
             query(stack, "postgres", f"DROP DATABASE {database}{BEFORE}")
-
-
-def _after_the_break(stack: Stack, prefect: str) -> None:
-    """Runs that a schedule planned for the time since the backup are gone by: hundreds would start at once."""
-    if not _has_rows(stack, prefect, "flow_run"):
-        return
-    overdue = "state_type = 'SCHEDULED' AND auto_scheduled AND next_scheduled_start_time < now()"
-    query(stack, prefect, f"DELETE FROM flow_run WHERE {overdue}")  # noqa: S608  (nothing from outside)
 
 
 def _has_rows(stack: Stack, database: str, table: str) -> bool:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from backup.folder import private, writing
-from backup.stacks import DATABASES, Stack, query
+from backup.stacks import DATABASES, Stack, release
 
 ARTIFACTS = "artifacts.tar"
 KEY = "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY"
@@ -24,8 +24,7 @@ def save(stack: Stack, target: Path, commit: str) -> None:
     Raises:
         BackupError: nothing was written.
     """
-    major = int(query(stack, "postgres", "SELECT current_setting('server_version_num')::int / 10000"))
-    with writing(target, commit, major) as folder:
+    with writing(target, commit, release(stack)) as folder:
         for database in DATABASES:
             with private(folder / f"{database}.dump") as out:
                 stack.postgres("pg_dump", "--format=custom", f"--dbname={database}").run(stdout=out)

@@ -73,3 +73,8 @@ def query(stack: Stack, database: str, statement: str) -> str:
         "psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--set=ON_ERROR_STOP=1", f"--dbname={database}"
     )
     return program.run(stdin=statement.encode()).decode().strip()
+
+
+def release(stack: Stack) -> int:
+    """The major release of its PostgreSQL."""
+    return int(query(stack, "postgres", "SELECT current_setting('server_version_num')::int / 10000"))

@@ -1,4 +1,4 @@
-"""``python -m console up|train|replay|predict|history``: the Makefile's targets for a stack that is up, or is to be."""
+"""``python -m console up|train|…``: the Makefile's targets for a stack that is up, or is to be."""
 
 import hashlib
 import os
@@ -6,7 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from console import docker
+from backup.errors import BackupError
+
+from console import backups, docker
 from console.choices import BadChoice, Choices
 from console.docker import DockerFailed
 from console.following import RunFailed, follow
@@ -85,6 +87,24 @@ COMMANDS: dict[str, Callable[[Terminal], None]] = {
     "replay": replay,
     "predict": predict,
     "history": history,
+    "backup": backups.backup,
+    "restore": backups.restore,
+    "upgrade": backups.upgrade,
+}
+
+
+EXPECTED = (
+    *(BackupError, BadChoice, DockerFailed, NoModel, NoStack, OSError),
+    *(PortsTaken, RunFailed, TwoStacks, WebError),
+)
+"""What can be wrong, and says so."""
+
+
+WATCHED = "no longer watching; what was started goes on: cancel it in Prefect, at the address above"
+INTERRUPTED = {
+    "backup": "interrupted: there is no backup",
+    "restore": "interrupted: the stack has what it had, or all of the backup",
+    "upgrade": "interrupted: called again, it goes on",
 }
 
 
@@ -96,11 +116,11 @@ def main() -> int:
         return 2
     try:
         COMMANDS[sys.argv[1]](terminal)
-    except (BadChoice, DockerFailed, NoModel, NoStack, PortsTaken, RunFailed, TwoStacks, WebError) as error:
+    except EXPECTED as error:
         terminal.failed(sys.argv[1], str(error))
         return 1
     except KeyboardInterrupt:
-        terminal.text("\nno longer watching; what was started goes on: cancel it in Prefect, at the address above")
+        terminal.text(f"\n{INTERRUPTED.get(sys.argv[1], WATCHED)}")
         return 130
     return 0
 

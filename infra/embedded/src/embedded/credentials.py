@@ -41,9 +41,7 @@ def make(folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> N
 
 
 def passwords(folder: Path) -> Mapping[str, str]:
-    """The database's passwords by role, the superuser's too; made if they aren't there."""
-    if not of(folder, "postgres").exists():
-        make(folder)
+    """The database's passwords by role, the superuser's too, once they have been made."""
     return {file.name: file.read_text() for file in of(folder, "postgres").iterdir() if not file.suffix}
 
 

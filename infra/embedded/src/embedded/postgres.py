@@ -80,6 +80,7 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
     account = unprivileged()
     home = _home(folder, account)
     binaries = _binaries(home, account)
+    credentials.make(folder)
     kept = credentials.passwords(folder)
     chosen = port or ports.choose()
     fresh = not (home / "ready").exists()

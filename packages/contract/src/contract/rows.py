@@ -30,6 +30,8 @@ MOST_PROBLEMS = 100
 """What is refused lists no more than this many problems."""
 LONGEST_NAME = 100
 """Characters of an unknown field's name that are shown."""
+NO_NUL = r"^[^\x00]*$"
+"""Of a text outside the vocabulary: databases that keep what was asked have no such character."""
 LONG_BYTES = 16 * 1024
 """Of a body. All problems of a longer one would take time and memory without a bound before the first is told."""
 
@@ -199,7 +201,7 @@ def _value_schema(field: RawField) -> CoreSchema:
             kind = (
                 _number_schema(-LARGEST, LARGEST, whole=True)
                 if field.of_numbers
-                else core_schema.str_schema(strict=True, pattern=_NO_NUL)
+                else core_schema.str_schema(strict=True, pattern=NO_NUL)
             )
             return kind if field.unknown == "missing" else _known(field, kind)
         case Ranged():
@@ -217,10 +219,6 @@ def _whole(value: float) -> float:
     if not value.is_integer():
         raise PydanticCustomError("not_whole", "is not a whole number")
     return value
-
-
-_NO_NUL = r"^[^\x00]*$"
-"""Of a text outside the vocabulary: databases that keep what was asked have no such character."""
 
 
 def _known(field: Category, kind: CoreSchema) -> CoreSchema:

@@ -6,15 +6,10 @@ otherwise have it ask any service of the machine, and be shown the answer.
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from originguard.guard import Application, Message, Receive, Scope, Send
 
 WRITES = re.compile(r"/(ajax-)?api/[0-9.]+/mlflow/webhooks(/.*)?", re.IGNORECASE)
 MOST_BYTES = 64 * 1024

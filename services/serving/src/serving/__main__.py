@@ -60,13 +60,11 @@ def _serve(settings: Settings, run_dir: Path) -> int:
     from serving import trial, worker
     from serving.batch import process as batch
     from serving.recorder import process as recorder
-    from serving.transport.server import OWN_FILES, most_files
+    from serving.transport.server import most_connections
 
-    # before there is a process that inherits it
-    files = most_files(settings.max_connections + OWN_FILES)
-    if files < settings.max_connections + OWN_FILES:
-        allowed = files - OWN_FILES
-        log.warning("a process may have %s files open: a worker takes %s connections at once", files, allowed)
+    # here too: said once, and raised for all processes
+    if (allowed := most_connections(settings.max_connections)) < settings.max_connections:
+        log.warning("a process may have few files open (ulimit -n): a worker takes %s connections at once", allowed)
     # of whoever started it from a terminal that is gone
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     gc.collect()

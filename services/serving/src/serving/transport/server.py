@@ -53,7 +53,7 @@ class Server(uvicorn.Server):
         self._full = full
         self._listener = listener
         self._accepting: set[asyncio.Task[Any]] = set()
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        self._spare: int | None = os.open(os.devnull, os.O_RDONLY)
         """Given up for a moment where the process may open no more files, to turn a client away rather than to let it
         wait, and the loop spin."""
 
@@ -68,7 +68,7 @@ class Server(uvicorn.Server):
         self._listener.close()
         await asyncio.gather(*self._accepting, return_exceptions=True)
         await super().shutdown(sockets=[])
-        os.close(self._spare)
+        self._give_up_spare()
 
     def _accept(self) -> None:
         try:
@@ -83,13 +83,20 @@ class Server(uvicorn.Server):
         task.add_done_callback(self._accepting.discard)
 
     def _turn_away(self) -> None:
-        os.close(self._spare)
+        self._give_up_spare()
         with suppress(OSError):
             connection, _ = self._listener.accept()
             with connection:
                 connection.setblocking(False)
                 connection.send(self._full)
-        self._spare = os.open(os.devnull, os.O_RDONLY)
+        with suppress(OSError):  # a thread was first; the next time it may be had again
+            self._spare = os.open(os.devnull, os.O_RDONLY)
+
+    def _give_up_spare(self) -> None:
+        # never twice: its number may be another file's by then
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            os.close(spare)
 
     async def _welcome(self, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -108,15 +115,17 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def most_files(wanted: int = 0) -> int:
-    """How many files a process may have open; raised to ``wanted``, if that is allowed and more."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        soft = wanted
-    return sys.maxsize if soft == resource.RLIM_INFINITY else soft
+def most_connections(wanted: int) -> int:
+    """How many a worker may have open, by the files that it may have open; at most ``wanted``, at least one.
+
+    That limit is raised as far as is needed, and allowed.
+    """
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    soft, hard = (sys.maxsize if limit == resource.RLIM_INFINITY else limit for limit in limits)
+    files = min(wanted + OWN_FILES, hard)
+    if soft < files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, limits[1]))
+    return max(1, min(wanted, max(soft, files) - OWN_FILES))
 
 
 def front(worker: Worker, listener: socket.socket) -> Server:
@@ -153,7 +162,7 @@ def connections(worker: Worker) -> Callable[..., asyncio.Protocol]:
     manners = Manners(
         read_seconds=settings.read_seconds,
         idle_seconds=KEEP_ALIVE_SECONDS,
-        most_connections=min(settings.max_connections, most_files() - OWN_FILES),
+        most_connections=most_connections(settings.max_connections),
         shed=shedding(parts),
         doors=Doors(listed(settings.allowed_hosts), listed(settings.allowed_origins)),
         refused=refused,

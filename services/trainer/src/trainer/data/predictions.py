@@ -66,8 +66,8 @@ def prediction_days(connection: Connection) -> list[date]:
         return sorted(datetime.strptime(each[1], "%Y_%m_%d").date() for each in found if each)
 
 
-def today(connection: Connection) -> date:
-    """In UTC, by the database's clock: a worker's may be anything, and there may be many workers."""
+def database_day(connection: Connection) -> date:
+    """Today, in UTC, by the database's clock: a worker's may be anything, and there may be many workers."""
     with transaction(connection) as cursor:
         cursor.execute("SELECT (now() AT TIME ZONE 'UTC')::date")
         (found,) = cursor.fetchone() or (None,)

@@ -24,6 +24,16 @@ def skip_missed(prefect: SyncPrefectClient) -> list[FlowRun]:
 
     What a person has started, or has under way, isn't touched.
     """
+    missed: list[FlowRun] = []
+    # Prefect gives 200 at a time, of which the newest of each deployment stay
+    while found := _missed(prefect):
+        for run in found:
+            prefect.set_flow_run_state(run.id, Cancelled(message=MISSED))
+        missed += found
+    return missed
+
+
+def _missed(prefect: SyncPrefectClient) -> list[FlowRun]:
     overdue = prefect.read_flow_runs(
         flow_run_filter=FlowRunFilter(
             state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
@@ -35,7 +45,4 @@ def skip_missed(prefect: SyncPrefectClient) -> list[FlowRun]:
     for run in overdue:
         if run.auto_scheduled and run.deployment_id is not None:
             waiting[run.deployment_id].append(run)
-    missed = [run for newest_first in waiting.values() for run in newest_first[1:]]
-    for run in missed:
-        prefect.set_flow_run_state(run.id, Cancelled(message=MISSED))
-    return missed
+    return [run for newest_first in waiting.values() for run in newest_first[1:]]

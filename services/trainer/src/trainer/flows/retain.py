@@ -10,7 +10,7 @@ from prefect.states import Completed
 from pydantic import Field
 
 from trainer.data.errors import DataError
-from trainer.data.predictions import drop_older, today
+from trainer.data.predictions import database_day, drop_older
 from trainer.flows.failure import tell_of_failure
 from trainer.flows.outside import connected_warehouse, settings
 from trainer.flows.retrying import RETRIES, unless
@@ -37,6 +37,6 @@ def retain(days: Annotated[int, Field(ge=1)] | None = None, drop_much: bool = Fa
 )
 def drop_old_days(days: int, much: bool) -> list[date]:
     with connected_warehouse() as connection:
-        dropped = drop_older(connection, today(connection), days, much=much)
+        dropped = drop_older(connection, database_day(connection), days, much=much)
     get_run_logger().info("dropped: %s", ", ".join(map(str, dropped)) or "nothing")
     return dropped

@@ -1,4 +1,4 @@
-"""``python -m backup save|restore|upgrade``: what ``make backup``, ``restore`` and ``upgrade`` do.
+"""``make backup``, ``restore`` and ``upgrade``.
 
 Variables: ``TO``, the folder to write, by default a new one in ``backups``; ``FROM``, the one to restore; ``OVER=yes``
 restores into a stack that has something of its own; ``STACK`` says which one, ``demo`` or ``compose``.
@@ -7,32 +7,31 @@ restores into a stack that has something of its own; ``STACK`` says which one, `
 import os
 import sys
 import time
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+
+from backup import restore as restoring
+from backup import upgrade as upgrading
+from backup.compose import ComposeStack
+from backup.errors import BackupError
+from backup.save import save
+from backup.stacks import Stack
 
 from console import docker
 from console.checkout import commit
 from console.choices import BadChoice, Choices
 from console.terminal import Terminal
-from console.whereabouts import DEMO, NoStack, TwoStacks, find
-
-from backup.compose import ComposeStack
-from backup.errors import BackupError
-from backup.restore import restore
-from backup.save import save
-from backup.stacks import Stack
-from backup.upgrade import upgrade
+from console.whereabouts import DEMO, find
 
 OWN_PYTHON = Path(".venv/bin/python")
 """The demo's, which has what the demo is made of."""
 
 
-def kept(kind: str, terminal: Terminal) -> None:
+def backup(terminal: Terminal) -> None:
     """Writes a backup of a stack that is up."""
-    target = Path(os.environ.get("TO") or f"backups/{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}")
+    target = Path(os.environ.get("TO") or f"backups/{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}").expanduser()
     begun = time.monotonic()
-    stack = stack_of(kind or find().kind)
+    stack = stack_of(_chosen() or find().kind)
     with stack.running():
         save(stack, target, commit())
     size = sum(file.stat().st_size for file in target.iterdir()) / 1e6
@@ -40,23 +39,23 @@ def kept(kind: str, terminal: Terminal) -> None:
     terminal.text("  It has all data and a key: keep it where nobody else reads it.")
 
 
-def brought_back(kind: str, terminal: Terminal) -> None:
-    """Restores a backup into a stack, which is down afterwards."""
+def restore(terminal: Terminal) -> None:
+    """Brings a backup into a stack, which is down afterwards."""
     if not os.environ.get("FROM"):
         raise BadChoice("FROM", "", "a backup's folder, as `make backup` wrote it")
     source = Path(os.environ["FROM"]).expanduser()
     begun = time.monotonic()
-    stack = stack_of(kind or _likely())
-    restore(stack, source, over=os.environ.get("OVER") == "yes")
+    stack = stack_of(_chosen() or _likely())
+    restoring.restore(stack, source, over=os.environ.get("OVER") == "yes")
     terminal.ready(f"restored into {stack.kind}", time.monotonic() - begun, str(source))
     terminal.text(f"  Start it: {'make demo' if stack.kind == 'demo' else 'docker compose up -d'}")
 
 
-def brought_over(_kind: str, terminal: Terminal) -> None:
-    """Upgrades the compose stack's data folder to the release that the stack runs now."""
+def upgrade(terminal: Terminal) -> None:
+    """Brings the compose stack's data of an older PostgreSQL into the one that it runs now."""
     begun = time.monotonic()
     docker.check()
-    old = upgrade(ComposeStack())
+    old = upgrading.upgrade(ComposeStack())
     terminal.ready(f"PostgreSQL {old}'s data", time.monotonic() - begun, "brought over")
     terminal.text("  Start it: docker compose up -d. The old folder is kept; once all is well, remove it by")
     terminal.text(f"  docker compose exec postgres rm -r /var/lib/postgresql/{old}")
@@ -70,10 +69,14 @@ def stack_of(kind: str) -> Stack:
     if Path(sys.prefix).resolve() != OWN_PYTHON.parents[1].resolve():
         if not OWN_PYTHON.exists():
             raise BackupError("the demo isn't installed here: `make demo` installs and starts it")
-        os.execv(OWN_PYTHON, [str(OWN_PYTHON), "-m", "backup", *sys.argv[1:]])  # noqa: S606  (no shell)
+        os.execv(OWN_PYTHON, [str(OWN_PYTHON), "-m", "console", *sys.argv[1:]])  # noqa: S606  (no shell)
     from backup.demo import DemoStack
 
     return DemoStack(DEMO)
+
+
+def _chosen() -> str:
+    return Choices.read({"STACK": os.environ.get("STACK", "")}).stack
 
 
 def _likely() -> str:
@@ -83,27 +86,3 @@ def _likely() -> str:
     except docker.DockerFailed:
         return "demo"
     return "compose"
-
-
-COMMANDS = {"save": kept, "restore": brought_back, "upgrade": brought_over}
-
-
-def main(variables: Mapping[str, str] = os.environ) -> int:
-    """Exit code 0, or 1 with what went wrong on the terminal."""
-    terminal = Terminal()
-    if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
-        terminal.text(f"usage: python -m backup {'|'.join(COMMANDS)}")
-        return 2
-    try:
-        COMMANDS[sys.argv[1]](Choices.read({"STACK": variables.get("STACK", "")}).stack, terminal)
-    except (BackupError, BadChoice, NoStack, OSError, TwoStacks, docker.DockerFailed) as error:
-        terminal.failed(sys.argv[1], str(error))
-        return 1
-    except KeyboardInterrupt:
-        terminal.text("\ninterrupted: a backup that wasn't finished is gone; a restore changed nothing, or all")
-        return 130
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
