@@ -1,7 +1,11 @@
 """Fitting and judging boosters."""
 
+import signal
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +20,7 @@ from trainer.modelling.fit import Matrices, fit, fit_with_early_stopping, read_b
 from trainer.modelling.parameters import Boosting
 from trainer.modelling.plots import draw
 from trainer.usecases.trips.features import fit_contract
+from xgboost.data import SingleBatchInternalIter
 
 PARAMETERS = Boosting(max_depth=4).for_xgboost(seed=1)
 
@@ -85,6 +90,31 @@ def test_the_same_data_parameters_and_seed_give_the_same_booster(january: pa.Tab
     first, second = (fit(examples, {**PARAMETERS, "nthread": 2}, 20).save_raw("ubj") for _ in range(2))
 
     assert first == second
+
+
+def test_a_run_that_is_cancelled_while_rows_are_handed_over_ends(
+    january: pa.Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XGBoost asks Python for the rows out of C, where an exception is lost."""
+
+    class Cancelled(BaseException):
+        """As Prefect raises where a flow run is told to end."""
+
+    def cancel(_number: int, _frame: FrameType | None) -> None:
+        raise Cancelled
+
+    def hand_over(self: SingleBatchInternalIter, input_data: Callable[..., None]) -> bool:
+        signal.raise_signal(signal.SIGTERM)
+        return bool(handed_over(self, input_data))
+
+    handed_over: Any = SingleBatchInternalIter.next
+    monkeypatch.setattr(SingleBatchInternalIter, "next", hand_over)
+    before = signal.signal(signal.SIGTERM, cancel)
+    try:
+        with pytest.raises(Cancelled):
+            fit(featurise(fit_contract(january), january), PARAMETERS, 2)
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_zone_tables_hold_only_what_their_rows_say(january: pa.Table, february: pa.Table) -> None:

@@ -1,6 +1,7 @@
 """Fits boosters: one that stops early on later rows, then one on all rows with the number of trees so found."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -64,7 +65,13 @@ def fit(examples: Examples, parameters: Mapping[str, Any], rounds: int) -> xgboo
 
 
 def _matrix(examples: Examples, like: xgboost.QuantileDMatrix | None = None) -> xgboost.QuantileDMatrix:
-    return xgboost.QuantileDMatrix(examples.features, examples.outcome, feature_names=examples.names, ref=like)
+    def build() -> xgboost.QuantileDMatrix:
+        return xgboost.QuantileDMatrix(examples.features, examples.outcome, feature_names=examples.names, ref=like)
+
+    # XGBoost calls back to Python meanwhile, where the exception of a signal is lost, and with it a run's cancellation:
+    # signals are the main thread's, which waits here
+    with ThreadPoolExecutor(1, thread_name_prefix="matrix") as pool:
+        return pool.submit(build).result()
 
 
 def read_booster(path: Path) -> xgboost.Booster:
