@@ -23,6 +23,10 @@ PYTEST = $(if $(COVERAGE),$(BIN)/coverage run -m ,$(BIN)/)pytest tests/unit test
 INSTALLED := .venv/.installed
 WHEELS := $(foreach package,treewalk linering,$(wildcard packages/$(package)/src/$(package)/*.[chp]*))
 MANIFESTS := uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml services/*/pyproject.toml infra/*/pyproject.toml) $(WHEELS)
+# An environment names its own place: after a move, or in a copy, it would run another folder's code.
+ifneq ($(shell cat .venv/place 2>/dev/null),$(CURDIR))
+.PHONY: $(INSTALLED)
+endif
 # Needs Python and nothing installed.
 CONSOLE = PYTHONPATH=infra/embedded/src PYTHONDONTWRITEBYTECODE=1 "$$(infra/find-python)" -m console
 

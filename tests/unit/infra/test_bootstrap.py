@@ -41,7 +41,7 @@ def run(checkout: Path) -> list[str]:
     """What the programs were asked for."""
     log = checkout / "log"
     log.unlink(missing_ok=True)
-    environment = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "LOG": str(log)}
+    environment = {"PATH": f"{checkout / 'bin'}:{os.environ['PATH']}", "LOG": str(log), "HOME": str(checkout)}
     subprocess.run([checkout / "infra/bootstrap"], cwd=checkout, env=environment, check=True, capture_output=True)
     return log.read_text().splitlines()
 
@@ -63,3 +63,12 @@ def test_another_release_than_the_lock_s_is_replaced(checkout: Path) -> None:
     old = (checkout / ".venv/bin/uv").read_text().replace('echo "uv ', 'echo "uv 9')
     (checkout / ".venv/bin/uv").write_text(old)
     assert [line for line in run(checkout) if "pip install" in line]
+
+
+def test_an_environment_that_was_moved_or_copied_with_its_folder_is_made_anew(checkout: Path) -> None:
+    run(checkout)
+    copy = checkout.with_name("copy")
+    shutil.copytree(checkout, copy)
+    assert "python -m venv .venv" not in run(checkout)
+    assert "python -m venv .venv" in run(copy)
+    assert "python -m venv .venv" not in run(copy)

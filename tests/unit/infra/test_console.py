@@ -1,12 +1,12 @@
 """What a person types and sees."""
 
 import io
-import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,9 +18,9 @@ from console.history import show as show_history
 from console.terminal import Terminal
 from console.up import PortsTaken, check_ports
 from console.whereabouts import PORTS, NoStack, TwoStacks, demo, find
+from embedded.place import Place
 from embedded.ports import choose
-from embedded.processes import Process
-from embedded.state import Record, State
+from embedded.state import State
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -129,18 +129,22 @@ def test_outside_a_terminal_there_are_plain_lines_alone() -> None:
     ]
 
 
-def test_a_demo_whose_processes_have_gone_is_not_one_that_is_up(tmp_path: Path) -> None:
-    assert demo(tmp_path) is None
-    state = State(ports={"prefect-server": choose(), "mlflow": choose(), "serving": choose()})
-    state.write(tmp_path)
-    assert demo(tmp_path) is None
+class _Services(ThreadingHTTPServer):
+    """Answers well, as Prefect and the model service of a stack do."""
+
+    def __init__(self, stack: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Healthy)
+        self.stack = stack
+        self.port = self.server_address[1]
 
 
 class _Healthy(BaseHTTPRequestHandler):
-    """Answers as Prefect does."""
+    server: _Services
 
     def do_GET(self) -> None:
         self.send_response(200)
+        if self.server.stack:
+            self.send_header("Roundhouse-Stack", self.server.stack)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -148,49 +152,101 @@ class _Healthy(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def two_ports() -> Iterator[list[int]]:
-    """At which something answers."""
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), _Healthy) for _ in range(2)]
-    for server in servers:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield [server.server_address[1] for server in servers]
-    for server in servers:
+def services() -> Iterator[Callable[[str], _Services]]:
+    """Starts what answers for a stack."""
+    started: list[_Services] = []
+
+    def start(stack: str) -> _Services:
+        started.append(_Services(stack))
+        threading.Thread(target=started[-1].serve_forever, daemon=True).start()
+        return started[-1]
+
+    yield start
+    for server in started:
         server.shutdown()
         server.server_close()
 
 
+def demo_at(folder: Path, port: int) -> str:
+    """A demo that was started in the folder; its identity."""
+    folder.mkdir(exist_ok=True)
+    place = Place.new(folder)
+    State(place, {"prefect-server": port, "mlflow": 1, "serving": port}).write(folder)
+    return place.identity
+
+
+def test_a_demo_that_has_ended_is_not_one_that_is_up(tmp_path: Path) -> None:
+    assert demo(tmp_path) is None
+    demo_at(tmp_path, choose())
+    found = demo(tmp_path)
+    assert found is not None
+    assert not found.up
+    assert not found.serves
+
+
+def test_a_copy_of_a_demo_is_not_the_demo(tmp_path: Path) -> None:
+    demo_at(tmp_path / "first", choose())
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    assert demo(tmp_path / "first")
+    assert demo(tmp_path / "second") is None
+
+
 def test_of_two_stacks_that_are_up_one_has_to_be_named(
-    two_ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Callable[[str], _Services], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PREFECT_PORT", str(two_ports[1]))
+    compose = services("compose-roundhouse")
+    monkeypatch.setenv("PREFECT_PORT", str(compose.port))
     assert find().kind == "compose"
-    (tmp_path / ".demo").mkdir()
-    records = {name: Record(Process(os.getpid(), 0.0), "") for name in ("prefect-server", "serving")}
-    State(ports={"prefect-server": two_ports[0], "mlflow": 1, "serving": 1}, records=records).write(tmp_path / ".demo")
+    own = services("")
+    own.stack = demo_at(tmp_path / ".demo", own.port)
     with pytest.raises(TwoStacks):
         find()
     assert [find(kind).kind for kind in ("demo", "compose")] == ["demo", "compose"]
-    # a demo with the usual ports is one stack
-    monkeypatch.setenv("PREFECT_PORT", str(two_ports[0]))
+    monkeypatch.setenv("PREFECT_PORT", str(choose()))
     assert find().kind == "demo"
     with pytest.raises(NoStack):
         find("compose")
-    monkeypatch.setenv("PREFECT_PORT", str(choose()))
+
+
+@pytest.mark.parametrize("stranger", ["", "demo-0123456789abcdef", "compose-other"])
+def test_what_answers_at_a_stack_s_port_and_is_another_is_left_alone(
+    stranger: str, services: Callable[[str], _Services], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    other = services(stranger)
+    monkeypatch.setenv("PREFECT_PORT", str(other.port))
+    monkeypatch.setenv("SERVING_PORT", str(other.port))
+    with pytest.raises(NoStack, match=rf"another one answers at http://127\.0\.0\.1:{other.port}"):
+        find()
     with pytest.raises(NoStack):
-        find("compose")
+        find(to_predict=True)
+    demo_at(tmp_path / ".demo", other.port)
+    with pytest.raises(NoStack):
+        find("demo")
+
+
+def test_the_compose_stack_is_the_one_of_its_project(
+    services: Callable[[str], _Services], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COMPOSE_PROJECT_NAME", raising=False)
+    monkeypatch.setenv("PREFECT_PORT", str(services("compose-other").port))
+    Path(".env").write_text("COMPOSE_PROJECT_NAME=other\n")
+    assert find().kind == "compose"
 
 
 def test_ports_that_are_taken_are_named_with_their_variables_before_anything_is_built(
-    two_ports: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Callable[[str], _Services], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    taken = services("").port
     monkeypatch.setattr(docker, "containers", list)
     for name in PORTS:
         monkeypatch.setenv(name, str(choose()))
     check_ports()
-    monkeypatch.setenv("MLFLOW_PORT", str(two_ports[0]))
-    with pytest.raises(PortsTaken, match=rf"taken: port {two_ports[0]} \(MLFLOW_PORT\); stop what listens"):
+    monkeypatch.setenv("MLFLOW_PORT", str(taken))
+    with pytest.raises(PortsTaken, match=rf"taken: port {taken} \(MLFLOW_PORT\); stop what listens"):
         check_ports()
     own = docker.Container("mlflow", "running", "healthy", 0)
     monkeypatch.setattr(docker, "containers", lambda: [own])

@@ -79,6 +79,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, answer = told.answer(self.command, self.path, json.loads(body or b"{}"))
             self.send_response(status)
+            self.send_header("Roundhouse-Stack", "compose-roundhouse")
             self.end_headers()
             self.wfile.write(json.dumps(answer).encode())
 

@@ -14,6 +14,7 @@ import pytest
 from embedded import ports
 from embedded.accounts import Account
 from embedded.errors import NotReady, ProcessDied
+from embedded.place import Place
 from embedded.processes import Process, spawn
 from embedded.readiness import wait_until
 from embedded.state import Record, State
@@ -84,8 +85,8 @@ def test_a_later_interpreter_recognises_what_an_earlier_one_started(tmp_path: Pa
 
 
 def test_a_state_is_for_its_owners_eyes_alone(tmp_path: Path) -> None:
-    State().write(tmp_path)
-    State().write(tmp_path)
+    State(Place.new(tmp_path)).write(tmp_path)
+    State(Place.new(tmp_path)).write(tmp_path)
     assert (tmp_path / "state.json").stat().st_mode & 0o777 == 0o600
 
 
@@ -111,12 +112,35 @@ def test_a_port_in_use_gets_another() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         assert not ports.is_free(port)
-        assert ports.choose(port) != port
+        assert ports.choose([port]) != port
 
 
 def test_a_free_port_is_kept() -> None:
     port = ports.choose()
-    assert ports.choose(port) == port
+    assert ports.choose([port]) == port
+
+
+def test_a_service_that_starts_again_stays_where_others_were_told_that_it_is() -> None:
+    usual = {"prefect": ports.choose(), "mlflow": ports.choose()}
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", usual["mlflow"]))
+        other.listen()
+        first = ports.assign(usual, {}, {}, [])
+        assert first["prefect"] == usual["prefect"]
+        assert first["mlflow"] != usual["mlflow"]
+        # in one start only some services are wanted at first
+        assert ports.assign(usual, {}, first, ["prefect"]) == first
+    assert ports.assign(usual, {}, first, ["prefect"]) == first, "the usual one is free again, and nobody knows of it"
+    assert ports.assign(usual, {}, first, []) == usual
+    asked = {"mlflow": ports.choose()}
+    assert ports.assign(usual, asked, first, ["prefect"])["mlflow"] == asked["mlflow"]
+    assert ports.assign(usual, asked, first, ["mlflow"])["mlflow"] == first["mlflow"]
+
+
+def test_no_two_services_get_one_port() -> None:
+    port = ports.choose()
+    assigned = ports.assign({"prefect": port, "mlflow": port}, {}, {}, [])
+    assert assigned["prefect"] == port != assigned["mlflow"]
 
 
 def test_a_folder_below_a_closed_one_can_not_be_reached(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ PROGRAMS = [service.name for service in SERVICES if service.name != "postgres"]
 
 
 def wiring(folder: Path, **variables: str) -> Wiring:
-    return Wiring(folder, PORTS, variables)
+    return Wiring(folder, PORTS, variables, "demo-1")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

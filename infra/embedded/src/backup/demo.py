@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from embedded import binaries, credentials, postgres
+from embedded.exclusive import exclusively
 from embedded.ports import LOOPBACK
 from embedded.stack import Stack
 
@@ -18,6 +19,7 @@ class DemoStack:
     kind = "demo"
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._stack = Stack(folder)
 
     def postgres(self, program: str, *arguments: str) -> Command:
@@ -37,6 +39,18 @@ class DemoStack:
 
     @contextmanager
     def running(self) -> Iterator[None]:
+        with exclusively(self._folder, "`make backup`"), self._up():
+            yield
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with exclusively(self._folder, "`make restore`"):
+            self._stack.stop()
+            with self._up():
+                yield
+
+    @contextmanager
+    def _up(self) -> Iterator[None]:
         was_up = self._stack.state.running("postgres") is not None
         self._stack.start(["postgres"])
         try:
@@ -44,12 +58,6 @@ class DemoStack:
         finally:
             if not was_up:
                 self._stack.stop()
-
-    @contextmanager
-    def alone(self) -> Iterator[None]:
-        self._stack.stop()
-        with self.running():
-            yield
 
     def secret(self, name: str) -> bytes:
         return (credentials.of(self._stack.folder, "kept") / name).read_bytes()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from console import dotenv
 from console.checkout import commit
 
 PROJECT = "roundhouse"
@@ -31,6 +32,11 @@ class Container:
         return (
             self.health == "unhealthy" or self.state == "restarting" or (self.state == "exited" and self.exit_code > 0)
         )
+
+
+def project() -> str:
+    """The stack's name for compose."""
+    return {**dotenv.read(), **os.environ}.get("COMPOSE_PROJECT_NAME") or PROJECT
 
 
 def check() -> None:
@@ -73,8 +79,7 @@ def log(service: str, lines: int = 25) -> list[str]:
 
 def has_volume(name: str) -> bool:
     """Whether the stack's volume of that name exists."""
-    project = os.environ.get("COMPOSE_PROJECT_NAME") or PROJECT
-    return bool(_output("volume", "ls", "--quiet", "--filter", f"name=^{project}_{name}$"))
+    return bool(_output("volume", "ls", "--quiet", "--filter", f"name=^{project()}_{name}$"))
 
 
 def copy_into(files: Sequence[Path], service: str, folder: str) -> None:

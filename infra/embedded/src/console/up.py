@@ -26,7 +26,11 @@ class PortsTaken(Exception):
     """Other programs listen where the stack is to."""
 
     def __init__(self, taken: Sequence[str]) -> None:
-        way_out = "`make demo-down` stops the demo, which is up; or" if demo() else "stop what listens there, or"
+        way_out = (
+            "`make demo-down` stops the demo, which is up; or"
+            if (place := demo()) and place.up
+            else "stop what listens there, or"
+        )
         super().__init__(f"taken: {', '.join(taken)}; {way_out} choose other ports in .env")
 
 

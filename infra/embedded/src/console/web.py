@@ -2,6 +2,7 @@
 
 import http.client
 import json
+from email.message import Message
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import ProxyHandler, Request, build_opener
@@ -51,8 +52,18 @@ def call(url: str, body: object = None, *, token: str = "", timeout: float = TIM
 
 def answers(url: str) -> bool:
     """Whether it answers 2xx now."""
+    return _headers(url) is not None
+
+
+def stack_at(url: str) -> str | None:
+    """Identity of the stack that answers there now; empty if it doesn't say, None if nobody answers well."""
+    headers = _headers(url)
+    return None if headers is None else headers.get("Roundhouse-Stack", "")
+
+
+def _headers(url: str) -> Message | None:
     try:
         with build_opener(ProxyHandler({})).open(url, timeout=3) as answer:
-            return bool(answer.status < http.client.MULTIPLE_CHOICES)
+            return answer.headers if answer.status < http.client.MULTIPLE_CHOICES else None
     except (URLError, OSError, http.client.HTTPException):
-        return False
+        return None

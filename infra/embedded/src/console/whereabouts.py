@@ -2,12 +2,15 @@
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from console import dotenv
+from embedded.place import Place
+
+from console import docker, dotenv
 from console.terminal import Terminal
-from console.web import answers
+from console.web import stack_at
 
 DEMO = Path(".demo")
 PORTS = {"POSTGRES_PORT": "5432", "PREFECT_PORT": "4200", "MLFLOW_PORT": "5000", "SERVING_PORT": "8000"}
@@ -17,8 +20,9 @@ PORTS = {"POSTGRES_PORT": "5432", "PREFECT_PORT": "4200", "MLFLOW_PORT": "5000",
 class NoStack(Exception):
     """Neither kind of stack answers."""
 
-    def __init__(self) -> None:
-        super().__init__("no stack is up here: start one by `make up` or `make demo`")
+    def __init__(self, others: Sequence[str] = ()) -> None:
+        elsewhere = f" (another one answers at {' and '.join(others)})" if others else ""
+        super().__init__(f"no stack of this folder is up{elsewhere}: start one by `make up` or `make demo`")
 
 
 class TwoStacks(Exception):
@@ -33,6 +37,8 @@ class Whereabouts:
     """Addresses of a stack's services, as this machine reaches them."""
 
     kind: str
+    identity: str
+    """What its services say that they are of."""
     prefect: str
     mlflow: str
     serving: str
@@ -40,6 +46,16 @@ class Whereabouts:
     @property
     def prefect_api(self) -> str:
         return f"{self.prefect}/api"
+
+    @property
+    def up(self) -> bool:
+        """Whether its Prefect server answers, and is this stack's: the port alone could be anyone's."""
+        return stack_at(f"{self.prefect_api}/health") == self.identity
+
+    @property
+    def serves(self) -> bool:
+        """Likewise the model service."""
+        return stack_at(f"{self.serving}/health/live") == self.identity
 
     def show(self, terminal: Terminal) -> None:
         terminal.heading("Where to look")
@@ -49,30 +65,21 @@ class Whereabouts:
 
 
 def demo(folder: Path = DEMO) -> Whereabouts | None:
-    """The embedded stack of a folder, if its processes run: the ports alone could be anyone's by now."""
+    """The embedded stack that was started in a folder; None in a folder that is another one's copy."""
     try:
         state = json.loads((folder / "state.json").read_text())
-        ports, processes = state["ports"], state["processes"]
-        if not all(_runs(processes[name]["pid"]) for name in ("prefect-server", "serving")):
+        place, ports = Place.read(state), state["ports"]
+        if place is None or not place.is_at(folder.resolve()):
             return None
+        return _at("demo", place.identity, ports["prefect-server"], ports["mlflow"], ports["serving"])
     except (FileNotFoundError, KeyError):
         return None
-    return _at("demo", ports["prefect-server"], ports["mlflow"], ports["serving"])
-
-
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def compose() -> Whereabouts:
     """The compose stack with the ports that the environment, .env or the defaults give."""
-    return _at("compose", *(setting(name) for name in ("PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT")))
+    ports = (setting(name) for name in ("PREFECT_PORT", "MLFLOW_PORT", "SERVING_PORT"))
+    return _at("compose", f"compose-{docker.project()}", *ports)
 
 
 def setting(port: str) -> str:
@@ -80,25 +87,25 @@ def setting(port: str) -> str:
     return {**dotenv.read(), **os.environ}.get(port) or PORTS[port]
 
 
-def find(kind: str = "") -> Whereabouts:
+def find(kind: str = "", *, to_predict: bool = False) -> Whereabouts:
     """The stack that is up.
 
     Args:
         kind: ``demo`` or ``compose``; empty for the only one.
+        to_predict: its model service is enough.
 
     Raises:
         NoStack: none, or not that one.
         TwoStacks: both.
     """
-    # a demo that has the usual ports isn't the compose stack too
-    distinct = {place.prefect: place for place in (compose(), demo()) if place}.values()
-    up = [place for place in distinct if kind in ("", place.kind) and answers(f"{place.prefect_api}/health")]
+    wanted = [place for place in (compose(), demo()) if place and kind in ("", place.kind)]
+    up = [place for place in wanted if (place.serves if to_predict else place.up)]
     if not up:
-        raise NoStack
+        raise NoStack([place.prefect for place in wanted if stack_at(f"{place.prefect_api}/health") is not None])
     if len(up) > 1:
         raise TwoStacks
     return up[0]
 
 
-def _at(kind: str, *ports: object) -> Whereabouts:
-    return Whereabouts(kind, *(f"http://127.0.0.1:{port}" for port in ports))
+def _at(kind: str, identity: str, *ports: object) -> Whereabouts:
+    return Whereabouts(kind, identity, *(f"http://127.0.0.1:{port}" for port in ports))

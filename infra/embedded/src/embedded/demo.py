@@ -15,6 +15,7 @@ from console.terminal import Terminal
 from console.up import wait_for_model
 from console.whereabouts import Whereabouts, demo
 
+from embedded.exclusive import exclusively
 from embedded.services import BY_NAME
 from embedded.stack import Stack
 
@@ -46,8 +47,12 @@ class Demo:
 
     def run(self) -> None:
         """Starts what is down, predicts, and leaves the stack up; trains if that is asked for, or nothing is served."""
-        begun = time.monotonic()
         choices = Choices.read(self._environment)
+        with exclusively(self._folder, "`make demo`"):
+            self._run(choices)
+
+    def _run(self, choices: Choices) -> None:
+        begun = time.monotonic()
         stack = self._stack(choices)
         self._terminal.heading("Services")
         # due before there is a worker, which finds it at its first look; MLflow, needed late, starts meanwhile
@@ -72,11 +77,12 @@ class Demo:
 
     def down(self) -> None:
         """Stops the processes that the state records, and no others."""
-        stack = self._stack(Choices())
-        if not stack.state.records:
-            self._terminal.text("No demo runs here.")
-            return
-        stack.stop()
+        with exclusively(self._folder, "`make demo-down`"):
+            stack = self._stack(Choices())
+            if not stack.state.records:
+                self._terminal.text("No demo runs here.")
+                return
+            stack.stop()
         self._terminal.text(f"Stopped. Data and logs are kept in {self._folder}.")
 
     def status(self) -> None:

@@ -10,6 +10,23 @@ class StackError(Exception):
     """The log of the program that is to blame."""
 
 
+class CopiedStack(StackError):
+    """The folder is a copy of another stack's, and can't be one of its own."""
+
+    def __init__(self, folder: Path, origin: str, reason: str) -> None:
+        super().__init__(
+            f"{folder} is a copy of {origin}, {reason}. Delete {folder} for an empty stack; "
+            "`make backup` there and `make restore` here bring its data over"
+        )
+
+
+class AtWork(StackError):
+    """Another program works on the same stack."""
+
+    def __init__(self, folder: Path, who: str) -> None:
+        super().__init__(f"{who or 'another program'} is at work on {folder}: wait until it is done, or end it there")
+
+
 class ProcessDied(StackError):
     """A service ended while it was being started."""
 

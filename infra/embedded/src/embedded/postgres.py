@@ -82,7 +82,7 @@ def start(folder: Path, *, port: int = 0, settings: Mapping[str, str] = MappingP
     binaries = _binaries(home, account)
     credentials.make(folder)
     kept = credentials.passwords(folder)
-    chosen = port or ports.choose()
+    chosen = ports.choose([port])
     fresh = not (home / "ready").exists()
     if fresh:
         _initialise(binaries, home, kept[SUPERUSER], account)

@@ -29,6 +29,8 @@ PATIENCE = 180.0
 class Stack:
     """The services of docker-compose.yml as local processes.
 
+    Raises CopiedStack if the folder is another stack's copy.
+
     Args:
         folder: everything that the stack writes lies below it.
         variables: values of the compose file's variables, such as ``TRAINER_SOURCE`` or ``SERVING_WORKERS``.
@@ -77,6 +79,9 @@ class Stack:
         """
         services = _with_needs(BY_NAME if names is None else names)
         self.prepare()
+        if self.state.place.folder != str(self.folder):  # what runs has its files by names that are no more
+            self.stop()
+            self.state.place = self.state.place.moved_to(self.folder)
         self._choose_ports()
         before = {name for name in BY_NAME if self.state.running(name)}
         try:
@@ -189,22 +194,20 @@ class Stack:
 
     def _choose_ports(self) -> None:
         # of all services, also those that aren't wanted now: the others are told where they will be
-        for name in [service.name for service in SERVICES if not service.job]:
-            if not self.state.running(name):
-                self.state.ports[name] = self._choose_port(name)
+        usual = {service.name: service.port for service in SERVICES if not service.job}
+        asked = {name: int(self._variables.get(port_variable(name)) or 0) for name in usual}
+        if self._any_ports:
+            usual, asked = dict.fromkeys(usual, 0), {}
+        before = self.state.ports
+        self.state.ports = ports.assign(usual, asked, before, [name for name in usual if self.state.running(name)])
+        for name, port in self.state.ports.items():
+            wanted = asked.get(name) or usual[name]
+            if wanted and port not in (wanted, before.get(name)):
+                self._report.note(f"port {wanted} is in use: {name} gets {port}")
         self.state.write(self.folder)
 
-    def _choose_port(self, name: str) -> int:
-        usual = 0 if self._any_ports else int(self._variables.get(port_variable(name)) or BY_NAME[name].port)
-        preferred = usual or self.state.ports.get(name, 0)
-        others = [port for other, port in self.state.ports.items() if other != name]
-        chosen = ports.choose(preferred, others)
-        if preferred and chosen != preferred:
-            self._report.note(f"port {preferred} is in use: {name} gets {chosen}")
-        return chosen
-
     def _program(self, name: str) -> Program:
-        return Wiring(self.folder, self.state.ports, self._variables).program(name)
+        return Wiring(self.folder, self.state.ports, self._variables, self.state.place.identity).program(name)
 
 
 def _private(folder: Path, mode: int = 0o700) -> None:

@@ -4,10 +4,11 @@ import contextlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from embedded.place import Place
 from embedded.processes import Process
 
 
@@ -22,8 +23,9 @@ class Record:
 
 @dataclass(slots=True)
 class State:
-    """Ports and programs of one stack."""
+    """Which stack it is, and its ports and programs."""
 
+    place: Place
     ports: dict[str, int] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
 
@@ -33,19 +35,26 @@ class State:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """What the folder says; an empty state if it says nothing."""
+        """What the folder says; an empty state if it says nothing.
+
+        Raises:
+            CopiedStack: it says so of another folder's stack.
+        """
         try:
             found = json.loads((folder / "state.json").read_text())
         except FileNotFoundError:
-            return cls()
+            return cls(Place.new(folder))
+        place = Place.read(found) or Place.new(folder)
+        if not place.is_at(folder):
+            place = place.copied_to(folder, was_up=bool(found["processes"]))
         records = {
             name: Record(Process(entry["pid"], entry["started"]), entry["digest"])
             for name, entry in found["processes"].items()
         }
-        return cls(found["ports"], records)
+        return cls(place, found["ports"], records)
 
     def write(self, folder: Path) -> None:
-        document = {"ports": self.ports, "processes": _entries(self.records)}
+        document = {"place": asdict(self.place), "ports": self.ports, "processes": _entries(self.records)}
         target = folder / "state.json"
         draft = target.with_suffix(".new")
         with contextlib.suppress(FileNotFoundError):

@@ -14,7 +14,20 @@ from embedded.ports import LOOPBACK
 from embedded.root import ROOT
 from embedded.services import BY_NAME
 
-OWN_PREFIXES = ("PREFECT_", "MLFLOW_", "TRAINER_", "SERVING_", "POSTGRES_", "PG", "PYTHONPATH", "COVERAGE_")
+STACK = "ROUNDHOUSE_STACK"
+"""Setting of the services that tell who asks which stack they are of."""
+
+OWN_PREFIXES = (
+    "ROUNDHOUSE_",
+    "PREFECT_",
+    "MLFLOW_",
+    "TRAINER_",
+    "SERVING_",
+    "POSTGRES_",
+    "PG",
+    "PYTHONPATH",
+    "COVERAGE_",
+)
 """Variables of the caller's shell that reach a service only by way of docker-compose.yml."""
 
 VOLUMES = ("trainer", "prefect", "mlflow", "serving")
@@ -49,14 +62,16 @@ class Wiring:
         folder: holds what volumes hold in the compose stack.
         port_of: port of every service that has one.
         variables: values of the compose file's other variables.
+        identity: the stack's.
     """
 
-    def __init__(self, folder: Path, port_of: Mapping[str, int], variables: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, port_of: Mapping[str, int], variables: Mapping[str, str], identity: str) -> None:
         self._folder = folder
         self._port_of = port_of
         filled = {**variables, **{port_variable(name): str(port) for name, port in port_of.items()}}
         self._declared = programs(COMPOSE_FILE, self._places, filled)
         self._commit = variables.get("GIT_COMMIT", "")
+        self._identity = {STACK: identity}
 
     def program(self, name: str) -> Program:
         declared = self._declared[name]
@@ -85,9 +100,9 @@ class Wiring:
         # images have it built in
         commit = {"GIT_COMMIT": self._commit} if self._commit else {}
         differences = {
-            "prefect-server": {"PREFECT_SERVER_API_PORT": port},
-            "mlflow": {"MLFLOW_PORT": port},
-            "serving": {"SERVING_PORT": port},
+            "prefect-server": {"PREFECT_SERVER_API_PORT": port, **self._identity},
+            "mlflow": {"MLFLOW_PORT": port, **self._identity},
+            "serving": {"SERVING_PORT": port, **self._identity},
             "deploy": commit,
             "prefect-worker": {"PREFECT_WORKER_WEBSERVER_PORT": port, **commit},
         }

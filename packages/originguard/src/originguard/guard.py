@@ -13,6 +13,7 @@ Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _FRAMES = b"x-frame-options"
+_STACK = b"roundhouse-stack"
 
 
 class OriginGuard:
@@ -25,12 +26,17 @@ class OriginGuard:
         hosts: patterns of the names that this server has, as ``localhost:*``. Without this check a page could give its
             own name the server's address (DNS rebinding), and would be of the same origin.
         origins: other origins whose pages may ask, as ``https://app.example``. The application answers their preflight.
+        stack: identity of the stack that the server is of, for the header ``Roundhouse-Stack`` of each answer: an
+            address alone doesn't tell a stack from another one.
     """
 
-    def __init__(self, application: Application, hosts: Iterable[str], origins: Iterable[str] = ()) -> None:
+    def __init__(
+        self, application: Application, hosts: Iterable[str], origins: Iterable[str] = (), stack: str = ""
+    ) -> None:
         self._application = application
         self._hosts = HostPatterns(hosts)
         self._origins = frozenset(origin.lower() for origin in origins)
+        self._stack = stack.encode("latin-1")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -38,7 +44,22 @@ class OriginGuard:
         elif reason := self._objection(scope):
             await _refuse(scope, send, reason)
         else:
-            await self._application(scope, receive, _unframed(send))
+            await self._application(scope, receive, self._marked(send))
+
+    def _marked(self, send: Send) -> Send:
+        """No page of another origin shows an answer in a frame, where a click could be led astray."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [*message.get("headers", ())]
+                if all(key.lower() != _FRAMES for key, _ in headers):
+                    headers.append((_FRAMES, b"SAMEORIGIN"))
+                if self._stack:
+                    headers.append((_STACK, self._stack))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        return with_headers
 
     def _objection(self, scope: Scope) -> str | None:
         """Why this request is refused; None if it isn't."""
@@ -74,16 +95,3 @@ async def _refuse(scope: Scope, send: Send, reason: str) -> None:
     headers = [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": 403, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _unframed(send: Send) -> Send:
-    """No page of another origin shows an answer in a frame, where a click could be led astray."""
-
-    async def with_header(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = [*message.get("headers", ())]
-            if all(key.lower() != _FRAMES for key, _ in headers):
-                message = {**message, "headers": [*headers, (_FRAMES, b"SAMEORIGIN")]}
-        await send(message)
-
-    return with_header

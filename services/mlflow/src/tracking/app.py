@@ -24,4 +24,5 @@ def guarded() -> OriginGuard:
 
     hosts = listed(os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"])
     bounded = WebhookHosts(app, listed(os.environ["MLFLOW_WEBHOOK_HOSTS"]))
-    return OriginGuard(bounded, hosts, listed(os.environ.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", "")))
+    origins = listed(os.environ.get("MLFLOW_SERVER_CORS_ALLOWED_ORIGINS", ""))
+    return OriginGuard(bounded, hosts, origins, os.environ.get("ROUNDHOUSE_STACK", ""))

@@ -70,6 +70,8 @@ class Parts:
     life: Callable[[], AbstractAsyncContextManager[None]]
     """Entered before the first request, left after the last."""
     model_name: str
+    stack: str
+    """Identity of the stack that this is part of; empty for none."""
     reload_token: SecretStr
     max_body_bytes: int
     max_batch_rows: int
@@ -95,7 +97,7 @@ def build(parts: Parts) -> Service:
     app = Service(parts)
     carrier = Carrier(parts.slot, parts.lane, parts.memory, parts.metrics, parts.journal, parts.max_body_bytes)
     orders = Orders(parts.memory, parts.reload_token)
-    app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder, parts.chores))
+    app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder, parts.chores, parts.stack))
     app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.journal, orders, parts.max_body_bytes))
     app.include_router(feedback.router(parts.journal, parts.memory, parts.max_body_bytes, parts.max_batch_rows))
     app.include_router(invocations.router(parts.slot, carrier))

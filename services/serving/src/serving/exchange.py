@@ -1,8 +1,9 @@
 """Bodies in, JSON and problems out."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
@@ -102,8 +103,8 @@ def encode(document: Any) -> bytes:
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def answer(document: Any) -> Response:
-    return Response(encode(document), media_type="application/json")
+def answer(document: Any, headers: Mapping[str, str] = MappingProxyType({})) -> Response:
+    return Response(encode(document), headers=headers, media_type="application/json")
 
 
 def refusal(problem: Problem) -> Response:

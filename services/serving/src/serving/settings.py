@@ -117,6 +117,9 @@ class Settings(BaseSettings):
     spool_bytes: int = Field(default=1024**3, ge=1024**2)
     """Of the predictions and outcomes that wait in the store for the warehouse; beyond it no more are recorded."""
 
+    stack: str = Field(default="", validation_alias="ROUNDHOUSE_STACK", pattern="^[\\x21-\\x7e]*$")
+    """Identity of the stack that the service is of, for the header ``Roundhouse-Stack`` of ``/health/live``."""
+
     mlflow_tracking_uri: str = Field(validation_alias="MLFLOW_TRACKING_URI", pattern="^https?://")
     """MLflow's tracking server and registry."""
 

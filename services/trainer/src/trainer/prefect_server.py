@@ -20,6 +20,7 @@ def serve() -> None:
             create_app(final=True),
             listed(os.environ["PREFECT_SERVER_ALLOWED_HOSTS"]),
             listed(server.api.cors_allowed_origins),
+            os.environ.get("ROUNDHOUSE_STACK", ""),
         ),
         host=server.api.host,
         port=server.api.port,

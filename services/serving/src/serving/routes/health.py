@@ -12,12 +12,16 @@ from serving.recorder.status import StatusFile
 from serving.slot import Slot
 
 
-def router(slot: Slot, notes: NoteFile, journal: Log, recorder: StatusFile, chores: Chores) -> APIRouter:
+def router(slot: Slot, notes: NoteFile, journal: Log, recorder: StatusFile, chores: Chores, stack: str) -> APIRouter:
+    """
+    Args:
+        stack: what the service is part of, told to who asks whether it is alive.
+    """
     routes = APIRouter(prefix="/health")
 
     @routes.get("/live")
     async def live() -> Response:
-        return answer({"status": "live"})
+        return answer({"status": "live"}, {"Roundhouse-Stack": stack} if stack else {})
 
     @routes.get("/ready")
     async def ready() -> Response:
