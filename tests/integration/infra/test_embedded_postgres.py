@@ -1,6 +1,7 @@
 """A real Postgres of its own for a folder."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import closing
@@ -8,7 +9,8 @@ from pathlib import Path
 
 import psycopg2
 import pytest
-from embedded import postgres
+from embedded import binaries, postgres
+from embedded.accounts import Account
 
 pytestmark = pytest.mark.thorough
 
@@ -45,6 +47,23 @@ def test_a_wrong_password_is_refused(folder: Path) -> None:
             ask(wrong, "SELECT 1")
     finally:
         server.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's Postgres runs as another user")
+def test_whoever_makes_files_that_nobody_else_may_read_gets_a_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(binaries, "system", lambda *_: [])
+    # as below root's home: the package is copied to where its user gets
+    reaches = Account.reaches
+    hidden = "site-packages"
+    monkeypatch.setattr(Account, "reaches", lambda self, path: hidden not in path.parts and reaches(self, path))
+    before = os.umask(0o077)
+    try:
+        server = postgres.start(folder)
+        server.stop()
+    finally:
+        os.umask(before)
 
 
 def test_a_second_start_finds_the_data_of_the_first(folder: Path) -> None:

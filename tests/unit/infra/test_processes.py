@@ -93,7 +93,7 @@ def test_a_state_is_for_its_owners_eyes_alone(tmp_path: Path) -> None:
 def test_a_program_that_ends_while_it_is_waited_for_is_an_error_that_names_its_log(tmp_path: Path) -> None:
     log = tmp_path / "short.log"
     process = spawn([sys.executable, "-c", "raise SystemExit('no')"], env=dict(os.environ), log=log, cwd=tmp_path)
-    with pytest.raises(ProcessDied, match=r"short ended while starting.*short\.log"):
+    with pytest.raises(ProcessDied, match=r"short has ended.*short\.log"):
         wait_until("short", lambda: False, process=process, log=log, seconds=20)
     assert log.read_text().strip() == "no"
 

@@ -28,9 +28,9 @@ NOT_PASSED = {
     "GIT_COMMIT",  # built into the image
     "TRAINER_MIGRATIONS",  # the default is where the image has it
     "SERVING_PORT",  # the port inside the container; the variable of that name is the one outside
-    "SERVING_RUN_DIR",  # the container's own /tmp
 }
 DIFFERENT_ON_PURPOSE = {
+    "SERVING_RUN_DIR",  # in memory
     "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
     "SERVING_ALLOWED_HOSTS",  # the edge's name is one of them
     "SERVING_WAREHOUSE_URL",  # a service without a stack has no warehouse

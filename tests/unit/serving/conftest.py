@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -132,11 +131,11 @@ def damaged(bundles: dict[str, Path], tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run_dir() -> Iterator[Path]:
-    # not tmp_path: the sockets' paths must be short
-    folder = Path(tempfile.mkdtemp(prefix="rh-"))
-    yield folder
-    shutil.rmtree(folder)
+def run_dir(tmp_path: Path) -> Path:
+    # a longer path than a socket's may be
+    folder = tmp_path / ("long" * 30)
+    folder.mkdir()
+    return folder
 
 
 @pytest.fixture(scope="session")

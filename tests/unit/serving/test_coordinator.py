@@ -18,6 +18,7 @@ from serving.follower import Follower
 from serving.life import living
 from serving.listener import listening
 from serving.slot import Slot
+from serving.sockets import address
 from serving.state import State
 from serving.wire import Status
 
@@ -119,7 +120,7 @@ async def test_a_worker_that_never_answers_is_named(workers: Any, run_dir: Path)
 
     silent = workers.slots[2].pid
     (run_dir / f"{silent}.sock").unlink()
-    server = await asyncio.start_unix_server(hold, run_dir / f"{silent}.sock")
+    server = await asyncio.start_unix_server(hold, address(run_dir / f"{silent}.sock"))
     workers.hurry()
     with pytest.raises(SwapFailed, match=f"worker {silent} doesn't answer"):
         await workers.coordinator.serve_version("1")

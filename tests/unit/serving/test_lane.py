@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from serving.batch.address import BATCH_SOCKET
 from serving.batch.frames import TAKEN
+from serving.sockets import address
 from serving_servers import asking, bike_settings, listening
 
 ROW = {"at": "2024-05-01T08:00:00", "station": 7, "temperature": 18.5, "docks": 20}
@@ -28,7 +29,7 @@ async def dying(path: Path, taking: bool) -> AsyncIterator[list[bytes]]:
             await reader.read()
         writer.transport.abort()
 
-    async with await asyncio.start_unix_server(take, path):
+    async with await asyncio.start_unix_server(take, address(path)):
         yield orders
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 from console.runs import ENDED, Json, Runs
 from console.terminal import Terminal
@@ -21,8 +22,11 @@ class RunFailed(Exception):
         super().__init__(f"the run {run} didn't complete; what it says is above")
 
 
-def follow(runs: Runs, run: str, terminal: Terminal) -> Json:
+def follow(runs: Runs, run: str, terminal: Terminal, check: Callable[[], None] = lambda: None) -> Json:
     """Shows each step of a run as it ends; the ended run.
+
+    Args:
+        check: raises if nobody is left who would go on with it.
 
     Raises:
         RunFailed: it didn't complete.
@@ -31,6 +35,7 @@ def follow(runs: Runs, run: str, terminal: Terminal) -> Json:
     shown: set[str] = set()
     answered = time.monotonic()
     while True:
+        check()
         try:
             # the run first: what it says afterwards of its tasks is at least as new
             found, tasks = runs.read(run), runs.tasks(run)

@@ -23,7 +23,13 @@ class Account:
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
     def own(self, path: Path) -> None:
+        """A file or a folder, without what is in it."""
         os.chown(path, self.uid, self.gid)
+
+    def own_all(self, folder: Path) -> None:
+        """A folder with all that is in it: what root makes may be root's alone to read, by its umask."""
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
     def reaches(self, path: Path) -> bool:
         """Whether this user may enter the folder and all above it."""

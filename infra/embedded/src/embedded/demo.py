@@ -66,7 +66,7 @@ class Demo:
             self._terminal.note("there is a model already: nothing is trained. `make train` trains")
         else:
             self._terminal.heading(f"Training: {place.prefect}/runs/flow-run/{run}")
-            ended = follow(runs, run, self._terminal)
+            ended = follow(runs, run, self._terminal, stack.check)
             self._terminal.text(f"  {ended['state']['message']}")
         wait_for_model(place, self._terminal)
         show(ask(place.serving), place.serving, self._terminal)

@@ -28,12 +28,12 @@ class AtWork(StackError):
 
 
 class ProcessDied(StackError):
-    """A service ended while it was being started."""
+    """A service ended that was wanted."""
 
     def __init__(self, name: str, log: Path) -> None:
         self.name = name
         self.log = log
-        super().__init__(f"{name} ended while starting; its log is {log}")
+        super().__init__(f"{name} has ended; its log is {log}")
 
 
 class NotReady(StackError):

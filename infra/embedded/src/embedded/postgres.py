@@ -163,18 +163,19 @@ def _binaries(home: Path, account: Account | None) -> Binaries:
     data = home / "data" if (home / "ready").exists() else None
     chosen = programs.choose(data, account.reaches if account else lambda _: True)
     if chosen.packaged and account and not account.reaches(chosen.folder):
-        package = _copy(chosen.folder.parents[1], home)
+        package = _copy(chosen.folder.parents[1], home, account)
         return replace(chosen, folder=package / "pginstall" / "bin")
     return chosen
 
 
-def _copy(package: Path, home: Path) -> Path:
+def _copy(package: Path, home: Path, account: Account) -> Path:
     """The binaries where the server's user can run them, and beside the package, where they look, their libraries."""
     target = home / "binaries"
     if not (target / "complete").exists():
         for folder in (Path(package.name, "pginstall"), Path(f"{package.name}.libs")):
             shutil.copytree(package.parent / folder, target / folder, symlinks=True, dirs_exist_ok=True)
         (target / "complete").touch()
+    account.own_all(target)  # each time: a copy of before may be of a version that left it to root
     return target / package.name
 
 

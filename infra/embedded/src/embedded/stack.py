@@ -20,7 +20,7 @@ from embedded.report import NullReport, Report
 from embedded.root import ROOT
 from embedded.services import BY_NAME, SERVICES, STOP_ORDER, Service
 from embedded.state import Record, State
-from embedded.wiring import VOLUMES, Program, Wiring, port_variable
+from embedded.wiring import TEMPORARY, VOLUMES, Program, Wiring, port_variable
 
 PATIENCE = 180.0
 """Seconds that a service may take to be ready."""
@@ -92,9 +92,17 @@ class Stack:
 
     def prepare(self) -> None:
         """Makes the folders and secrets that services expect; nobody but their owner can read them."""
-        for name in (*VOLUMES, "logs"):
+        if not any(map(self.state.running, BY_NAME)):
+            shutil.rmtree(self.folder / TEMPORARY, ignore_errors=True)  # of services that were killed
+        for name in (*VOLUMES, TEMPORARY, "logs"):
             _private(self.folder / name)
         credentials.make(self.folder, self._variables)
+
+    def check(self) -> None:
+        """Raises ProcessDied if a service that was started has ended by itself."""
+        for name, record in self.state.records.items():
+            if not BY_NAME[name].job and not record.process.alive():
+                raise ProcessDied(name, self.log(name))
 
     def stop(self) -> None:
         """Stops what the folder's state records, in order: first asked, then killed."""

@@ -33,6 +33,9 @@ OWN_PREFIXES = (
 VOLUMES = ("trainer", "prefect", "mlflow", "serving")
 """Folders that stand for the compose file's volumes, which are there before a service is."""
 
+TEMPORARY = "tmp"
+"""Folder of what services need while they run; the machine's own is shared with other users, and may be full."""
+
 SECRETS = {"deploy": "trainer", "prefect-worker": "trainer"}
 """Services that have the secrets of another name than their own."""
 
@@ -75,7 +78,7 @@ class Wiring:
 
     def program(self, name: str) -> Program:
         declared = self._declared[name]
-        own = {**declared.environment, **self._differences(name)}
+        own = {**declared.environment, "TMPDIR": str(self._folder / TEMPORARY), **self._differences(name)}
         command = tuple(_installed(part) if at == 0 else part for at, part in enumerate(declared.command))
         inherited = {key: text for key, text in os.environ.items() if not key.startswith(OWN_PREFIXES)}
         digest = hashlib.sha256(json.dumps([command, own], sort_keys=True).encode()).hexdigest()
@@ -91,7 +94,9 @@ class Wiring:
         places["0.0.0.0"] = LOOPBACK  # noqa: S104  (replaced, not listened on)
         places |= {f"/var/lib/{name}": str(self._folder / name) for name in VOLUMES}
         places["/run/roundhouse"] = str(credentials.of(self._folder, SECRETS.get(service, service)))
-        places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108  (the container's own /tmp)
+        # the container's own
+        places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108
+        places["/tmp/serving"] = str(self._folder / TEMPORARY / "serving")  # noqa: S108
         return places
 
     def _differences(self, name: str) -> dict[str, str]:

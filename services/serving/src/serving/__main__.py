@@ -26,6 +26,9 @@ from serving.supervisor import Kind, Supervisor
 
 log = logging.getLogger("serving")
 
+RUN = "serving-"
+"""What names of run folders begin with."""
+
 
 def main() -> int:
     """Serves until SIGTERM or SIGINT. Ends with a message if the store is another service's or the port is taken."""
@@ -39,12 +42,23 @@ def main() -> int:
             return 1
         # the rollout that it was part of has failed
         StateFile(store / STATE).end_lease()
-        # always a new one: what a killed service left must not be counted or believed
-        run_dir = Path(tempfile.mkdtemp(prefix="serving-", dir=settings.run_dir))
+        run_dir = _new_run_dir(settings.run_dir or store / "run", own=settings.run_dir is None)
         try:
             return _serve(settings, run_dir)
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _new_run_dir(folder: Path, *, own: bool) -> Path:
+    """Always a new one: what a killed service left must not be counted or believed.
+
+    Args:
+        own: the folder is this service's alone.
+    """
+    for left in folder.glob(f"{RUN}*") if own else ():
+        shutil.rmtree(left, ignore_errors=True)
+    make_folder(folder)
+    return Path(tempfile.mkdtemp(prefix=RUN, dir=folder))
 
 
 def _serve(settings: Settings, run_dir: Path) -> int:

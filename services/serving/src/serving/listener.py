@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from serving.errors import ServingError
 from serving.slot import Slot
+from serving.sockets import address
 from serving.wire import LONGEST, Call, Reply, Status
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ async def listening(
     path = socket_path(run_dir, slot.pid)
     path.unlink(missing_ok=True)  # of a dead process that had the same number
     conversations = _Conversations(slot, acts or {})
-    server = await asyncio.start_unix_server(conversations.answer, path, limit=LONGEST)
+    server = await asyncio.start_unix_server(conversations.answer, address(path), limit=LONGEST)
     try:
         yield
     finally:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from serving.errors import WorkerSilent
+from serving.sockets import address
 from serving.wire import LONGEST, Call, Reply
 
 
@@ -42,7 +43,7 @@ class Peers:
             return WorkerSilent(f"worker {pid} doesn't answer ({type(error).__name__})")
 
     async def _converse(self, pid: int, call: Call) -> Reply:
-        reader, writer = await asyncio.open_unix_connection(self.run_dir / f"{pid}.sock", limit=LONGEST)
+        reader, writer = await asyncio.open_unix_connection(address(self.run_dir / f"{pid}.sock"), limit=LONGEST)
         try:
             writer.write(call.model_dump_json().encode() + b"\n")
             await writer.drain()

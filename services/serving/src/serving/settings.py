@@ -98,8 +98,7 @@ class Settings(BaseSettings):
     """``DEBUG`` adds health checks and scrapes to the access log."""
 
     run_dir: Path | None = None
-    """An existing folder, below which the workers' sockets and counters lie while the service runs; by default the
-    system's temporary one. Its path must be short: a Unix socket's may have about 100 characters."""
+    """A folder below which the workers' sockets and counters lie while the service runs; by default in the store."""
 
     warehouse_url: SecretStr = SecretStr("")
     """The warehouse, ``postgresql://user@…``; the file ``PGPASSFILE`` has the password. ``/model/history`` shows its

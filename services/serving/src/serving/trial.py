@@ -20,6 +20,7 @@ from contract import ContractError, booster, bundle
 from contract.libxgboost import XGBoostError
 
 from serving.errors import DamagedBundle, StoreFailed
+from serving.sockets import address
 
 TRIAL_SOCKET = "trial.socket"
 SECONDS = 30.0
@@ -61,7 +62,7 @@ class TrialProcess:
         while True:
             with suppress(OSError), socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(SECONDS + PATIENCE_SECONDS)
-                client.connect(str(self._address))
+                client.connect(address(self._address))
                 client.sendall(bytes(folder.absolute()))
                 client.shutdown(socket.SHUT_WR)
                 if answer := _all_of(client):

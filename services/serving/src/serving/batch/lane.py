@@ -12,6 +12,7 @@ from serving.batch.frames import LONGEST_PART, SCRAPE, TAKEN, Order, Outcome, re
 from serving.calls import Answer, Call, Limits
 from serving.errors import BatchFailed, Overloaded
 from serving.predictions import Served
+from serving.sockets import address
 
 INLINE_BYTES = 4096
 """A shorter body is dealt with on the event loop: it takes less time than handing it over would."""
@@ -112,7 +113,7 @@ class Lane:
         )
 
     async def _order(self, order: Order) -> "HandOver":
-        reader, writer = await asyncio.open_unix_connection(self._path, limit=2 * LONGEST_PART)
+        reader, writer = await asyncio.open_unix_connection(address(self._path), limit=2 * LONGEST_PART)
         writer.write(order.model_dump_json().encode() + b"\n")
         return HandOver(reader, writer)
 
