@@ -6,7 +6,7 @@ import pytest
 from contract import Interval
 from trainer.data.checkpoints import Checkpoint
 from trainer.flows.handover import CleanTrips, Decision, Evaluation, FeatureSet, Registered
-from trainer.flows.plan import plan_months
+from trainer.flows.plan import plan_named
 from trainer.flows.report import FIGURES, SPLITS, Report
 
 
@@ -16,7 +16,7 @@ def report(*, promoted: bool) -> Report:
     metrics = {f"{split}_{figure}": 5.4321 for split in SPLITS for figure in FIGURES}
     metrics |= {"holdout_rmse_of_the_mean": 12.21, "holdout_interval_coverage": 0.887}
     return Report(
-        plan=plan_months("2021-01", None, 2),
+        plan=plan_named("2021-01", None),
         features=FeatureSet(folder=Path("features"), trips=trips),
         evaluation=Evaluation(metrics=metrics, interval=Interval(coverage=0.9, lower=-6.1, upper=9.3)),
         registered=Registered(model="trip-duration", version="7", run_id="abc"),

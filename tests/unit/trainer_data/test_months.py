@@ -5,7 +5,7 @@ from datetime import date, datetime
 import pytest
 from pydantic import TypeAdapter, ValidationError
 from trainer.data.errors import NotAMonth
-from trainer.data.months import Month, MonthsText, MonthText, last_months, parse_months
+from trainer.data.months import Month, MonthsText, MonthText, as_ranges, last_months, parse_months
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,11 @@ def test_a_range_may_be_a_parameter() -> None:
     assert TypeAdapter(MonthsText).validate_python("2021-01..2021-03")
     with pytest.raises(ValidationError):
         TypeAdapter(MonthsText).validate_python("2021-01..2021-3")
+
+
+def test_months_are_written_as_ranges_with_their_gaps() -> None:
+    months = [Month(2020, 12), Month(2021, 1), Month(2021, 3), Month(2023, 1), Month(2023, 2)]
+    assert as_ranges(months) == "2020-12..2021-01, 2021-03, 2023-01..2023-02"
 
 
 def test_the_last_months_end_with_the_newest() -> None:

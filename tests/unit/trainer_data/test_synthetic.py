@@ -105,4 +105,5 @@ def test_the_rush_hour_is_slower_than_the_night_and_a_weekend_s_morning() -> Non
 
 
 def test_the_newest_month_is_two_months_back() -> None:
-    assert Synthetic().newest("green", date(2026, 1, 31)) == Month(2025, 11)
+    assert Synthetic().newest("green", date(2026, 1, 31)) == [Month(2025, 11)]
+    assert Synthetic().newest("green", date(2026, 1, 31), 2, until=Month(2021, 1)) == [Month(2020, 12), Month(2021, 1)]

@@ -9,7 +9,7 @@ from trainer.data.allowed import Address, Allowed
 from trainer.data.errors import MonthNotPublished, NothingPublished, NotParquet, SourceUnavailable, TruncatedFile
 from trainer.data.months import Month
 from trainer.data.patience import Patience
-from trainer.data.source import sha256_of
+from trainer.data.source import file_name, sha256_of
 from trainer.data.tlc import TlcFolder, TlcSite, tlc
 
 IMPATIENT = Patience(attempts=2, first_wait=0.001, longest_wait=0.01, connect_timeout=2, read_timeout=2)
@@ -41,12 +41,26 @@ def test_a_site_s_file_is_fetched_by_the_tlc_s_name(site: Any, parquet: bytes, t
 def test_a_site_s_newest_month_is_the_first_that_it_has_looking_back(site: Any, parquet: bytes) -> None:
     site.files[NAME] = parquet
 
-    assert tlc_site(site).newest("green", date(2021, 4, 5)) == JANUARY
+    assert tlc_site(site).newest("green", date(2021, 4, 5)) == [JANUARY]
     assert [method for method, _ in site.asked] == ["HEAD"] * 3
 
 
+def test_months_that_a_source_does_not_have_are_passed_over(site: Any, parquet: bytes, tmp_path: Path) -> None:
+    months = [Month(2020, 8), Month(2020, 12), Month(2021, 1), Month(2021, 3)]
+    for month in months:
+        site.files[file_name("green", month)] = parquet
+        (tmp_path / file_name("green", month)).touch()
+
+    for source in (tlc_site(site), TlcFolder(tmp_path)):
+        assert source.newest("green", date(2021, 4, 5), 3) == months[1:]
+        assert source.newest("green", date(2021, 4, 5), 2, until=Month(2021, 2)) == months[1:3]
+        assert source.newest("green", date(2021, 4, 5), 9) == months
+        with pytest.raises(NothingPublished):
+            source.newest("green", date(2021, 4, 5), 1, until=Month(2020, 7))
+
+
 def test_a_site_with_nothing_says_so(site: Any) -> None:
-    with pytest.raises(NothingPublished, match="has no green month of the last 12"):
+    with pytest.raises(NothingPublished, match="has no green month of the last 13"):
         tlc_site(site).newest("green", date(2021, 4, 5))
 
 
@@ -90,7 +104,7 @@ def test_a_folder_s_newest_month_is_of_the_service_asked_for(tmp_path: Path) -> 
     ):
         (tmp_path / name).touch()
 
-    assert TlcFolder(tmp_path).newest("green", date(2026, 1, 1)) == JANUARY
+    assert TlcFolder(tmp_path).newest("green", date(2026, 1, 1)) == [JANUARY]
 
 
 def test_a_folder_with_nothing_says_so(tmp_path: Path) -> None:

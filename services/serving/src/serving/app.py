@@ -99,7 +99,9 @@ def build(parts: Parts) -> Service:
     orders = Orders(parts.memory, parts.reload_token)
     app.include_router(health.router(parts.slot, parts.notes, parts.journal, parts.recorder, parts.chores, parts.stack))
     app.include_router(predict.router(parts.slot, carrier, parts.memory, parts.journal, orders, parts.max_body_bytes))
-    app.include_router(feedback.router(parts.journal, parts.memory, parts.max_body_bytes, parts.max_batch_rows))
+    app.include_router(
+        feedback.router(parts.journal, parts.memory, parts.lane, carrier, parts.max_body_bytes, parts.max_batch_rows)
+    )
     app.include_router(invocations.router(parts.slot, carrier))
     app.include_router(open_inference.router(parts.slot, carrier))
     app.include_router(model.router(parts.coordinator, parts.describer, parts.ledger, orders))

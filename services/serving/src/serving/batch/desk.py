@@ -9,8 +9,9 @@ from typing import BinaryIO
 from pydantic import ValidationError
 
 from serving.batch import frames, jobs
-from serving.batch.frames import LONGEST_LINE, LONGEST_PART, SCRAPE, TAKEN, Order, Outcome
+from serving.batch.frames import LONGEST_LINE, LONGEST_PART, OUTCOMES, SCRAPE, TAKEN, Order, Outcome
 from serving.batch.models import FindModel
+from serving.batch.room import Room
 from serving.calls import Answer, Call, Limits
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ class Desk:
         self._find = find
         self._scrape = scrape
         self._limits = limits
+        # JSON takes some twenty times its length once it is read: a long body is worked on alone
+        self._room = Room(limits.body_bytes)
 
     def run(self) -> None:
         """Until ``close``."""
@@ -53,7 +56,8 @@ class Desk:
     def _answer(self, connection: socket.socket, body: BinaryIO) -> None:
         order = Order.model_validate_json(body.readline(LONGEST_LINE))
         connection.sendall(TAKEN)
-        answer = self._do(order, body)
+        with self._room.taken(order.length):
+            answer = self._do(order, body)
         outcome = Outcome(
             status=answer.status,
             media_type=answer.media_type,
@@ -70,8 +74,11 @@ class Desk:
     def _do(self, order: Order, body: BinaryIO) -> Answer:
         if order.job == SCRAPE:
             return Answer(self._scrape())
+        call = Call(body, self._limits, order.headers, order.options)
+        if order.job == OUTCOMES:
+            return jobs.outcomes(call)
         try:
             served = self._find(order.key)
         except Exception as error:  # noqa: BLE001
             return jobs.refuse(order.job, error)
-        return jobs.run(order.job, served, Call(body, self._limits, order.headers, order.options))
+        return jobs.run(order.job, served, call)

@@ -22,8 +22,8 @@ TAKEN = b"taken\n"
 """What ends the batch process after this may be the order's doing."""
 
 
-SCRAPE = "scrape"
-"""The one job that isn't asked of a model: the metrics of all workers."""
+SCRAPE, OUTCOMES = "scrape", "outcomes"
+"""Jobs that aren't asked of a model: the metrics of all workers, and a check of what came true."""
 
 
 class Order(BaseModel):
@@ -36,6 +36,8 @@ class Order(BaseModel):
     """Of the model in the store."""
     headers: Mapping[str, str] = {}
     options: Mapping[str, str] = {}
+    length: int = 0
+    """Bytes of a body that is worked on as a whole."""
 
 
 class Outcome(BaseModel):

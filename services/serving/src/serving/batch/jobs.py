@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from serving.calls import Answer, Call
 from serving.predictions import Served
-from serving.protocols import arrow_stream, invocations, open_inference, rows
+from serving.protocols import arrow_stream, feedback, invocations, open_inference, rows
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,14 @@ def run(job: str, served: Served, call: Call) -> Answer:
         return JOBS[job].answer(served, call)
     except Exception as error:  # noqa: BLE001
         return refuse(job, error)
+
+
+def outcomes(call: Call) -> Answer:
+    """The one job without a model that may be refused: what came true."""
+    try:
+        return feedback.check(call)
+    except Exception as error:  # noqa: BLE001
+        return refuse("predict-batch", error)
 
 
 def refuse(job: str, error: Exception) -> Answer:

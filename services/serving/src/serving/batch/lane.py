@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 from serving.batch import jobs
-from serving.batch.frames import LONGEST_PART, SCRAPE, TAKEN, Order, Outcome, receive_parts
+from serving.batch.frames import LONGEST_PART, OUTCOMES, SCRAPE, TAKEN, Order, Outcome, receive_parts
 from serving.calls import Answer, Call, Limits
 from serving.errors import BatchFailed, Overloaded
 from serving.predictions import Served
@@ -50,13 +50,13 @@ class Lane:
         """
         if len(body) <= INLINE_BYTES and job not in HEAVY:
             return jobs.run(job, served, Call(BytesIO(body), self._limits, headers, options))
-        order = Order(job=job, key=served.key, headers=headers, options=options)
-        with self._admitted():
-            try:
-                async with asyncio.timeout(self._seconds):
-                    return await self._try(order, body)
-            except TimeoutError:
-                raise BatchFailed(f"the batch took longer than {self._seconds:g} s") from None
+        return await self._in_time(
+            Order(job=job, key=served.key, headers=headers, options=options, length=len(body)), body
+        )
+
+    async def outcomes(self, body: bytes) -> Answer:
+        """Has what came true be checked: ``feedback.check``. Raises as ``run`` does."""
+        return await self._in_time(Order(job=OUTCOMES, length=len(body)), body)
 
     @asynccontextmanager
     async def stream(
@@ -83,6 +83,14 @@ class Lane:
             raise BatchFailed(f"the metrics took longer than {seconds:g} s") from None
         assert isinstance(answer.body, bytes)
         return answer.body
+
+    async def _in_time(self, order: Order, body: bytes) -> Answer:
+        with self._admitted():
+            try:
+                async with asyncio.timeout(self._seconds):
+                    return await self._try(order, body)
+            except TimeoutError:
+                raise BatchFailed(f"the batch took longer than {self._seconds:g} s") from None
 
     async def _try(self, order: Order, body: bytes) -> Answer:
         for attempt in range(ATTEMPTS):

@@ -59,7 +59,7 @@ class Carrier:
                 self._record(job, perf_counter() - since, body, answer)
         except Exception as error:  # noqa: BLE001
             answer = jobs.refuse(job, error)
-        return self._response(request, answer)
+        return self.response(request, answer)
 
     def streamed(self, request: Request, job: str) -> Response:
         """A job whose request and answer are never held as a whole; done while it is sent."""
@@ -80,7 +80,7 @@ class Carrier:
                 await streaming.stream_response(send)
         except Exception as error:
             if not begun:
-                return self._response(request, jobs.refuse(job, error))
+                return self.response(request, jobs.refuse(job, error))
             if not isinstance(error, ClientDisconnect):
                 raise  # the server then ends the connection: the client sees that the answer has no end
         return None
@@ -93,7 +93,8 @@ class Carrier:
         elif job == "predict-batch":
             self._journal.add_batch(seconds, body, answer.body)
 
-    def _response(self, request: Request, answer: Answer) -> Response:
+    def response(self, request: Request, answer: Answer) -> Response:
+        """Counts it, where it is a refusal."""
         request.state.rows = answer.rows
         if answer.refusal:
             self._refused.labels(answer.refusal).inc()

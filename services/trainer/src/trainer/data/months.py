@@ -1,7 +1,7 @@
 """Calendar months: how data is published, loaded, chosen and split."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Self
@@ -106,3 +106,14 @@ def _parse_range(text: str) -> Iterator[Month]:
 def last_months(newest: Month, count: int) -> list[Month]:
     """So many months in order, of which the last is the newest."""
     return list(newest.plus(1 - count).through(newest))
+
+
+def as_ranges(months: Sequence[Month]) -> str:
+    """Months in order, as a person writes them: ``2021-01..2021-03, 2023-01``."""
+    ranges: list[list[Month]] = []
+    for month in months:
+        if ranges and ranges[-1][-1].next() == month:
+            ranges[-1].append(month)
+        else:
+            ranges.append([month])
+    return ", ".join(str(one[0]) if len(one) == 1 else f"{one[0]}..{one[-1]}" for one in ranges)

@@ -38,8 +38,12 @@ class MonthSource(Protocol):
         """
         ...
 
-    def newest(self, service: Service, today: date) -> Month:
-        """The newest month that can be fetched.
+    def newest(self, service: Service, today: date, count: int = 1, until: Month | None = None) -> list[Month]:
+        """The newest months that can be fetched, in order; there may be others between them that can't.
+
+        Args:
+            count: So many, or as many as there are.
+            until: None later than this.
 
         Raises:
             NothingPublished: there is none.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -43,12 +44,14 @@ class TlcSite:
         with self._client() as client:
             return download(f"{self.base.url}/{name}", into / name, client, self.patience)
 
-    def newest(self, service: Service, today: date) -> Month:
+    def newest(self, service: Service, today: date, count: int = 1, until: Month | None = None) -> list[Month]:
         """Asks for one month after the other, backwards from the last full one."""
-        for month in reversed(last_months(Month.of(today).previous(), MONTHS_LOOKED_BACK)):
-            if self._has(service, month):
-                return month
-        raise NothingPublished(self.base.url, f"{service} month of the last {MONTHS_LOOKED_BACK}")
+        last = min(until or Month.of(today).previous(), Month.of(today).previous())
+        looked_at = reversed(last_months(last, MONTHS_LOOKED_BACK + count))
+        found = [*islice((month for month in looked_at if self._has(service, month)), count)]
+        if not found:
+            raise NothingPublished(self.base.url, f"{service} month of the last {MONTHS_LOOKED_BACK + count}")
+        return sorted(found)
 
     def _has(self, service: Service, month: Month) -> bool:
         uri = f"{self.base.url}/{file_name(service, month)}"
@@ -77,14 +80,15 @@ class TlcFolder:
         check_parquet(path, str(path))
         return MonthFile(path, path.as_uri(), sha256_of(path), path.stat().st_size)
 
-    def newest(self, service: Service, today: date) -> Month:
-        """The last month that has a file."""
-        months = [month for path in self.folder.glob(f"{service}_tripdata_*.parquet") if (month := _month_of(path))]
+    def newest(self, service: Service, today: date, count: int = 1, until: Month | None = None) -> list[Month]:
+        """The last months that have a file."""
+        files = self.folder.glob(f"{service}_tripdata_*.parquet")
+        found = sorted(month for path in files if (month := _month_of(path)))
+        months = [month for month in found if until is None or month <= until]
         if not months:
-            raise NothingPublished(
-                str(self.folder), file_name(service, Month.of(today)).replace(str(Month.of(today)), "*")
-            )
-        return max(months)
+            any_month = file_name(service, Month.of(today)).replace(str(Month.of(today)), "*")
+            raise NothingPublished(str(self.folder), f"{any_month} up to {until}" if until else any_month)
+        return months[-count:]
 
 
 def _month_of(path: Path) -> Month | None:

@@ -9,7 +9,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
 from trainer.data.errors import DataError
-from trainer.data.months import Month, MonthsText, last_months, parse_months
+from trainer.data.months import Month, MonthsText, parse_months
 from trainer.data.source import MonthFile, MonthSource, Service, SourceName
 from trainer.data.warehouse import Load
 from trainer.flows.failure import tell_of_failure
@@ -71,9 +71,11 @@ def month_source(name: SourceName, tlc_location: str | None) -> MonthSource:
     return ingestion.open_source(name, tlc_location or settings().tlc_location, allowed_locations())
 
 
-def newest_month(name: SourceName, tlc_location: str | None, service: Service) -> Month:
-    """The newest month that the source has today."""
-    return month_source(name, tlc_location).newest(service, datetime.now(UTC).date())
+def newest_months(
+    name: SourceName, tlc_location: str | None, service: Service, count: int, until: Month | None = None
+) -> list[Month]:
+    """The newest months that the source has today, in order: see ``MonthSource.newest``."""
+    return month_source(name, tlc_location).newest(service, datetime.now(UTC).date(), count, until)
 
 
 @task(
@@ -84,7 +86,7 @@ def newest_month(name: SourceName, tlc_location: str | None, service: Service) -
 )
 def find_newest_months(name: SourceName, tlc_location: str | None, service: Service) -> list[Month]:
     """The newest months that the source has, in order."""
-    return last_months(newest_month(name, tlc_location, service), DEFAULT_MONTHS)
+    return newest_months(name, tlc_location, service, DEFAULT_MONTHS)
 
 
 @task(cache_policy=NO_CACHE, retry_condition_fn=UNLESS_PERMANENT, task_run_name="fetch {service} {month}", **RETRIES)

@@ -1,6 +1,6 @@
 """Which months a training run learns from and which one judges it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
@@ -8,12 +8,10 @@ from typing import Annotated
 from pydantic import Field
 
 from trainer.data.errors import DataError
-from trainer.data.months import Month, last_months, parse_months
+from trainer.data.months import Month, as_ranges, parse_months
 
 HoldoutDays = Annotated[int, Field(ge=1, le=27)]
 """Of a month, as a flow's parameter: even February keeps a day to learn from."""
-
-NOTHING_NAMED = "neither training months nor a holdout are named"
 
 
 class NoPlan(DataError):
@@ -53,8 +51,7 @@ class Plan:
         return sorted({*self.training, self.holdout.month})
 
     def __str__(self) -> str:
-        first, last = self.training[0], self.training[-1]
-        return f"{first if first == last else f'{first}..{last}'} → {self.holdout}"
+        return f"{as_ranges(self.training)} → {self.holdout}"
 
 
 @dataclass(frozen=True)
@@ -88,41 +85,49 @@ def plan_judging(loaded: Sequence[Month], holdout: str | None, held_back: Holdou
     return Judging(Holdout(judged_on), before if before in loaded else None)
 
 
-def plan_months(months: str | None, holdout: str | None, last: int, holdout_days: int | None = None) -> Plan:
-    """The months of a run.
+def plan_named(months: str, holdout: str | None, holdout_days: int | None = None) -> Plan:
+    """The months of a run whose training months are named.
 
     Args:
-        months: ``2021-01`` or ``2021-01..2021-03``; without, the ``last`` months before the holdout.
-        holdout: without, the month after ``months``. One of both is needed.
+        months: ``2021-01`` or ``2021-01..2021-03``.
+        holdout: without, the month after ``months``.
         holdout_days: The last training month's last days judge instead of a month of their own; ``holdout``, if it is
-            given, is that month, and without ``months`` the last of them.
+            given, is that month.
 
     Raises:
-        NoPlan: neither is given, or the holdout isn't after all training months, or its days aren't the last of them.
+        NoPlan: the holdout isn't after all training months, or its days aren't the last of them.
         NotAMonth: a text that is no month.
     """
+    training = parse_months(months)
+    last = training[-1]
     if holdout_days:
-        return _plan_days(months, holdout, last, holdout_days)
-    if months:
-        training = parse_months(months)
-        judged_on = Month.parse(holdout) if holdout else training[-1].next()
-    elif holdout:
-        judged_on = Month.parse(holdout)
-        training = last_months(judged_on.previous(), last)
-    else:
-        raise NoPlan(NOTHING_NAMED)
-    if judged_on <= training[-1]:
-        raise NoPlan(f"the holdout {judged_on} must come after the last training month {training[-1]}")
+        if holdout and Month.parse(holdout) != last:
+            raise NoPlan(f"the last {holdout_days} days of {last} are the holdout: {holdout} can't be, too")
+        return Plan(training, Holdout(last, holdout_days))
+    judged_on = Month.parse(holdout) if holdout else last.next()
+    if judged_on <= last:
+        raise NoPlan(f"the holdout {judged_on} must come after the last training month {last}")
     return Plan(training, Holdout(judged_on))
 
 
-def _plan_days(months: str | None, holdout: str | None, last: int, days: int) -> Plan:
-    if months:
-        training = parse_months(months)
-    elif holdout:
-        training = last_months(Month.parse(holdout), last)
-    else:
-        raise NoPlan(NOTHING_NAMED)
-    if holdout and Month.parse(holdout) != training[-1]:
-        raise NoPlan(f"the last {days} days of {training[-1]} are the holdout: {holdout} can't be, too")
-    return Plan(training, Holdout(training[-1], days))
+def plan_newest(
+    find: Callable[[int, Month | None], list[Month]], last: int, holdout: str | None, holdout_days: int | None = None
+) -> Plan:
+    """The months of a run that takes what the source has.
+
+    Args:
+        find: The source's newest months, in order: how many, and none later than which one.
+        last: How many months to train on, if there are so many.
+        holdout: None for the newest month.
+        holdout_days: The newest month's last days judge, and it trains too.
+
+    Raises:
+        NoPlan: there is no month to train on.
+        NotAMonth: a text that is no month.
+        NothingPublished: as ``find``.
+    """
+    judged_on = Month.parse(holdout) if holdout else find(1, None)[-1]
+    training = find(last, judged_on if holdout_days else judged_on.previous())
+    if holdout_days and training[-1] != judged_on:
+        raise NoPlan(f"the source doesn't have {judged_on}, whose last days are to be the holdout")
+    return Plan(training, Holdout(judged_on, holdout_days))

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Annotated, Any
 
 from prefect import flow, get_run_logger, runtime
@@ -18,14 +19,14 @@ from trainer.data.warehouse import Load, loads
 from trainer.flows.caching import KEPT
 from trainer.flows.failure import tell_of_failure
 from trainer.flows.handover import Decision, FeatureSet
-from trainer.flows.ingest import ingest, newest_month
+from trainer.flows.ingest import ingest, newest_months
 from trainer.flows.outside import (
     connected_warehouse,
     kept_folders,
     settings,
     start_training_run,
 )
-from trainer.flows.plan import Holdout, HoldoutDays, Plan, plan_months
+from trainer.flows.plan import Holdout, HoldoutDays, Plan, plan_named, plan_newest
 from trainer.flows.report import Report
 from trainer.flows.steps.judgement import gate as judge
 from trainer.flows.steps.model import evaluate, register
@@ -123,9 +124,10 @@ def _plan(
     named = months or (None if holdout else settings().months or None)
     # a month of its own is no holdout where days are
     judged_on = holdout or (None if months or holdout_days else settings().holdout or None)
-    if named or judged_on:
-        return plan_months(named, judged_on, last_months, holdout_days)
-    return plan_months(None, str(newest_month(origin, tlc_location, service)), last_months, holdout_days)
+    if named:
+        return plan_named(named, judged_on, holdout_days)
+    find = partial(newest_months, origin, tlc_location, service)
+    return plan_newest(find, last_months, judged_on, holdout_days)
 
 
 def _loaded(origin: SourceName, tlc_location: str | None, service: Service, plan: Plan) -> list[Load]:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trainer.data.files import replacing
-from trainer.data.months import PUBLICATION_LAG, Month
+from trainer.data.months import PUBLICATION_LAG, Month, last_months
 from trainer.data.source import MonthFile, Service, file_name, sha256_of
 from trainer.usecases.trips.city import City, Floats, draw_minutes
 from trainer.usecases.trips.faults import Columns, spoil
@@ -40,9 +40,10 @@ class Synthetic:
         uri = f"synthetic:{path.name}?seed={self.seed}&rows={self.rows}"
         return MonthFile(path, uri, sha256_of(path), path.stat().st_size)
 
-    def newest(self, service: Service, today: date) -> Month:
+    def newest(self, service: Service, today: date, count: int = 1, until: Month | None = None) -> list[Month]:
         """As late as the TLC publishes."""
-        return Month.of(today).plus(-PUBLICATION_LAG)
+        published = Month.of(today).plus(-PUBLICATION_LAG)
+        return last_months(min(until or published, published), count)
 
 
 def generate(seed: int, service: Service, month: Month, rows: int = ROWS) -> pa.Table:
