@@ -1,16 +1,18 @@
-"""What a hostile client sends to a model service, and what the service must be afterwards.
+"""What a hostile client sends to a model service.
 
-``attack.py <http://host:port>`` tries it on a service that is up, and says what it was answered.
+``attack.py <http://host:port> <model> <row as JSON>`` tries all of it on a service that is up, and says what was
+answered and how long others waited meanwhile.
 """
 
+import contextlib
 import json
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 MEGABYTES = 8
 """As much as a body may have by default."""
@@ -18,7 +20,7 @@ MEGABYTES = 8
 SIZE = MEGABYTES * 1024 * 1024 - 1000
 AT_ONCE = 16
 
-ROUTES = ("/predict", "/predict?explain=true", "/predict/batch", "/feedback", "/invocations", "/v2/models/{model}/infer")
+ROUTES = ("/predict", "/predict/batch", "/feedback", "/invocations", "/v2/models/{model}/infer")
 
 
 def filled(before: bytes, part: bytes, after: bytes, between: bytes = b",") -> bytes:
@@ -32,9 +34,20 @@ def numbered(before: bytes, part: bytes, after: bytes) -> bytes:
     return before + b",".join([part % number for number in range(count)]) + after
 
 
-def bodies() -> dict[str, bytes]:
-    """JSON of the largest size that is taken, each of a kind that costs more to read than to send."""
+def bodies(known: str) -> dict[str, bytes]:
+    """JSON of the largest size that is taken, each of a kind that costs more to read than to send.
+
+    Args:
+        known: name of one of the model's fields.
+    """
+    field = known.encode()
     return {
+        "a field again and again": filled(b"{", b'"%b":0' % field, b"}"),
+        "a field again and again, in a row": filled(b'{"rows":[{', b'"%b":0' % field, b"}]}"),
+        "rows again and again": filled(b"{", b'"rows":[{}]', b"}"),
+        "a field that is a long list": filled(b'{"%b":[' % field, b"0", b"]}"),
+        "a field that is a long text": b'{"%b":"' % field + b"x" * (SIZE - 100) + b'"}',
+        "rows of a list each": filled(b'{"rows":[', b'{"%b":[]}' % field, b"]}"),
         "unknown keys": numbered(b"{", b'"k%d":0', b"}"),
         "one key again and again": filled(b"{", b'"trip":0', b"}"),
         "numbers": filled(b"[", b"0", b"]"),
@@ -65,6 +78,7 @@ def heads() -> dict[str, bytes]:
     """Requests that two programs may read differently, or that cost more than they should. ``%b``: the host."""
     row = b"{}"
     post = b"POST /predict HTTP/1.1\r\nHost: %b\r\nContent-Type: application/json\r\n"
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n"
     hidden = b"GET /hidden HTTP/1.1\r\nHost: %b\r\n\r\n"
     return {
         "two lengths": post + b"Content-Length: 2\r\nContent-Length: 40\r\n\r\n" + row + hidden,
@@ -72,18 +86,24 @@ def heads() -> dict[str, bytes]:
         "a length with a sign": post + b"Content-Length: +2\r\n\r\n" + row + hidden,
         "a length in hexadecimal": post + b"Content-Length: 0x2\r\n\r\n" + row + hidden,
         "a length that is negative": post + b"Content-Length: -1\r\n\r\n" + row + hidden,
-        "a length and chunks": post
-        + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
+        "a length and chunks": post + b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + hidden,
         "chunks by another name": post + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n" + hidden,
         "chunks, and something else": post + b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n" + hidden,
-        "chunks said twice": post + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n" + hidden,
+        "chunks said twice": post
+        + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n"
+        + hidden,
         "a blank before the colon": post + b"Content-Length : 2\r\n\r\n" + row + hidden,
         "a folded line": post + b"X: a\r\n b\r\nContent-Length: 2\r\n\r\n" + row + hidden,
         "lines that end in LF": post.replace(b"\r\n", b"\n") + b"Content-Length: 2\n\n" + row + hidden,
         "a NUL in a header": post + b"X: a\0b\r\nContent-Length: 2\r\n\r\n" + row + hidden,
-        "a chunk's size that overflows": post + b"Transfer-Encoding: chunked\r\n\r\n1" + b"0" * 16 + b"\r\n" + row + hidden,
-        "a chunk's size with a sign": post + b"Transfer-Encoding: chunked\r\n\r\n+2\r\n{}\r\n0\r\n\r\n" + hidden,
-        "a chunk without its end": post + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}GET /hidden HTTP/1.1\r\n\r\n",
+        "a chunk's size that overflows": post
+        + b"Transfer-Encoding: chunked\r\n\r\n1"
+        + b"0" * 16
+        + b"\r\n"
+        + row
+        + hidden,
+        "a chunk's size with a sign": post + chunked + b"+2\r\n{}\r\n0\r\n\r\n" + hidden,
+        "a chunk without its end": post + chunked + b"2\r\n{}GET /hidden HTTP/1.1\r\n\r\n",
         "another host in the target": b"GET http://evil.example/hidden HTTP/1.1\r\nHost: %b\r\n\r\n",
         "no host": b"GET /hidden HTTP/1.1\r\n\r\n",
         "two hosts": b"GET /hidden HTTP/1.1\r\nHost: %b\r\nHost: evil.example\r\n\r\n",
@@ -107,9 +127,8 @@ class Service:
 
     address: tuple[str, int]
     model: str
-    row: dict[str, object]
-    waits: list[float] = field(default_factory=list)
-    """Seconds that others' small requests took meanwhile."""
+    row: Mapping[str, object]
+    """One that it predicts."""
 
     @property
     def host(self) -> bytes:
@@ -119,16 +138,13 @@ class Service:
         """All that is answered until the service closes, or says no more for two seconds."""
         heard = bytearray()
         with socket.create_connection(self.address, timeout=seconds) as connection:
-            try:
+            # it may have had enough before all is said; what it said is still to be read
+            with contextlib.suppress(OSError):
                 connection.sendall(sent)
-            except OSError:
-                pass  # it had enough; what it said is still to be read
-            try:
+            with contextlib.suppress(OSError):
                 while part := connection.recv(65536):
                     heard += part
                     connection.settimeout(2)
-            except OSError:
-                pass
         return bytes(heard)
 
     def post(self, route: str, body: bytes, media_type: str = "application/json") -> int:
@@ -138,26 +154,29 @@ class Service:
         answer = self.say(head.encode() + body, 120)
         return int(answer[9:12]) if answer.startswith(b"HTTP/1.1 ") else 0
 
-    def predict(self) -> None:
-        """What somebody else wants meanwhile."""
-        begun = time.monotonic()
-        status = self.post("/predict", json.dumps(self.row).encode())
-        assert status == 200, f"others are answered {status}"
-        self.waits.append(time.monotonic() - begun)
+    def predicts(self) -> bool:
+        """Whether somebody else gets what they want meanwhile."""
+        return self.post("/predict", json.dumps(self.row).encode()) == 200
 
 
-def with_others(service: Service, attack: Callable[[], None]) -> float:
-    """Attacks while somebody else predicts; the longest that they waited, in seconds."""
-    service.waits.clear()
-    over = threading.Event()
-    problems: list[BaseException] = []
+@dataclass
+class Others:
+    """What an attack meant for those who predict meanwhile."""
+
+    longest: float = 0
+    """Seconds that one of them waited."""
+    refused: int = 0
+
+
+def with_others(service: Service, attack: Callable[[], None]) -> Others:
+    """Attacks while somebody else predicts."""
+    over, others = threading.Event(), Others()
 
     def predict() -> None:
-        try:
-            while not over.wait(0.05):
-                service.predict()
-        except BaseException as error:
-            problems.append(error)
+        while not over.wait(0.05):
+            begun = time.monotonic()
+            others.refused += not service.predicts()
+            others.longest = max(others.longest, time.monotonic() - begun)
 
     other = threading.Thread(target=predict)
     other.start()
@@ -166,14 +185,12 @@ def with_others(service: Service, attack: Callable[[], None]) -> float:
     finally:
         over.set()
         other.join()
-    if problems:
-        raise problems[0]
-    return max(service.waits, default=0)
+    return others
 
 
-def flood(service: Service) -> Iterator[tuple[str, str, set[int], float]]:
-    """Sends each body to each route, as many at once as are taken: its kind, the route, the statuses, others' wait."""
-    for kind, body in bodies().items():
+def flood(service: Service) -> Iterator[tuple[str, str, set[int], Others]]:
+    """Sends each body to each route, as many at once as are taken: its kind, the route, the statuses, the others."""
+    for kind, body in bodies(next(iter(service.row))).items():
         for route in ROUTES:
             path = route.format(model=service.model)
             statuses: set[int] = set()
@@ -182,25 +199,25 @@ def flood(service: Service) -> Iterator[tuple[str, str, set[int], float]]:
                 with ThreadPoolExecutor(AT_ONCE) as pool:
                     statuses.update(pool.map(lambda _: service.post(path, body), range(AT_ONCE)))
 
-            waited = with_others(service, send)
-            yield kind, route, statuses, waited
+            yield kind, route, statuses, with_others(service, send)
 
 
-def misread(service: Service) -> Iterator[tuple[str, list[int], bool]]:
-    """Sends each odd head: its kind, the statuses of all answers, and whether the hidden request was answered."""
+def misread(service: Service) -> Iterator[tuple[str, list[int]]]:
+    """Sends each odd head: its kind, and the statuses of all answers. That of ``/hidden`` would be 404."""
     for kind, head in heads().items():
         answer = service.say(head.replace(b"%b", service.host), 10)
-        statuses = [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
-        yield kind, statuses, answer.count(b"HTTP/1.1 404") > 0
+        yield kind, [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
 
 
 def main() -> None:
     host, _, port = sys.argv[1].removeprefix("http://").partition(":")
     service = Service((host, int(port)), sys.argv[2], json.loads(sys.argv[3]))
-    for kind, statuses, hidden in misread(service):
-        print(f"{kind:<34} {statuses} {'THE HIDDEN ONE IS ANSWERED' if hidden else ''}", flush=True)
-    for kind, route, found, waited in flood(service):
-        print(f"{kind:<34} {route:<26} {sorted(found)}  others waited {waited:.2f} s", flush=True)
+    for kind, answers in misread(service):
+        sys.stdout.write(f"{kind:<34} {answers}\n")
+    for kind, route, statuses, others in flood(service):
+        told = f"others waited {others.longest:.2f} s" + (f", {others.refused} REFUSED" if others.refused else "")
+        sys.stdout.write(f"{kind:<34} {route:<26} {sorted(statuses)}  {told}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -7,10 +7,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from trainer.data.errors import EmptyMonth, MissingColumn, UnreadableColumn
+from trainer.data.errors import EmptyMonth, MissingColumn, TruncatedFile, UnreadableColumn
+from trainer.data.months import Month
 from trainer.data.source import MonthFile
 from trainer.usecases.trips import columns
 from trainer.usecases.trips.columns import TRIPS, normalise
+from trainer.usecases.trips.rejection import sift
 
 BEGIN, END = datetime(2021, 1, 1, 0, 15, 56), datetime(2021, 1, 1, 0, 19, 52)
 
@@ -160,6 +162,49 @@ def test_a_column_of_a_type_that_makes_no_sense_is_named() -> None:
         normalise(green(PULocationID=pa.array([True])), "test.parquet")
     with pytest.raises(UnreadableColumn, match="'lpep_pickup_datetime': int64 is no type of times"):
         normalise(green(lpep_pickup_datetime=pa.array([5])), "test.parquet")
+
+
+def test_a_column_that_no_trip_needs_is_left_empty_if_it_can_t_be_read(caplog: pytest.LogCaptureFixture) -> None:
+    odd = green(passenger_count=pa.array([True]), ehail_fee=pa.array([[1.0]]), surprise=pa.array([{"a": 1}]))
+
+    row = one(odd)
+
+    assert (row["passenger_count"], row["ehail_fee"]) == (None, None)
+    assert row["trip_distance"] == 1.01
+    assert "column 'passenger_count': bool is no type of numbers; it is left empty" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["2021-01-01T00:15:56Z", "2021-01-01 00:15:56 UTC", "2021-01-01T00:15:56.000-05:00"])
+def test_a_text_time_with_an_offset_is_a_row_rejected_for_that(text: str, tmp_path: Path) -> None:
+    texts = green(lpep_pickup_datetime=pa.array([text, "2021-01-01 00:15:56", None]), **three_times())
+    (trips,) = columns.read(saved(texts, tmp_path))
+
+    found = sift(trips, Month(2021, 1))
+
+    assert found.reasons == {"time_with_offset": 1, "pickup_missing": 1}
+    assert found.accepted.num_rows == 1
+    assert columns.OFFSET not in found.accepted.column_names
+
+
+def three_times() -> dict[str, pa.Array]:
+    """The columns but for the time of the pick-up, of three trips."""
+    return {name: pa.concat_arrays([green()[name].combine_chunks()] * 3) for name in green().column_names[2:]} | {
+        "VendorID": pa.array([2, 2, 2])
+    }
+
+
+def test_a_damaged_part_of_a_file_is_named_with_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "month.parquet"
+    pq.write_table(green(), path, compression="gzip", use_dictionary=False)
+    with pq.ParquetFile(path) as parquet:
+        names = parquet.schema_arrow.names
+        place = parquet.metadata.row_group(0).column(names.index("trip_distance")).data_page_offset
+    content = bytearray(path.read_bytes())
+    content[place + 30 : place + 40] = b"\xff" * 10
+    path.write_bytes(content)
+
+    with pytest.raises(TruncatedFile, match=r"somewhere/month\.parquet: truncated or damaged Parquet file"):
+        list(columns.read(MonthFile(path, "somewhere/month.parquet", "", path.stat().st_size)))
 
 
 def saved(table: pa.Table, folder: Path) -> MonthFile:

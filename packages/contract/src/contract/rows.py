@@ -57,7 +57,7 @@ class Rows:
             InvalidInput: a field is missing, unknown, mistyped or out of range.
         """
         if len(body) > LONG_BYTES:
-            self._check_size(_object(body), None)
+            body = self._shortened(_object(body))
         try:
             row: Row = self._one.validate_json(body)
         except ValidationError as error:
@@ -79,7 +79,11 @@ class Rows:
         return rows
 
     def _parse_long_batch(self, body: bytes, most: int | None) -> Sequence[Row]:
-        listed = _object(body).get("rows")
+        document = _object(body)
+        others = (name for name in document if name != "rows")
+        if problems := [self._unknown(name, None) for name in itertools.islice(others, MOST_PROBLEMS)]:
+            raise InvalidInput(problems)
+        listed = document.get("rows")
         entries = listed if isinstance(listed, list) else []
         if most is not None and len(entries) > most:
             problem = FieldProblem("rows", f"has {len(entries)} rows", f"a list of 1 to {most} row objects")
@@ -88,10 +92,18 @@ class Rows:
             if isinstance(entry, dict):
                 self._check_size(entry, number)
         try:
-            rows: Sequence[Row] = self._long_batch.validate_json(body)["rows"]
+            rows: Sequence[Row] = self._long_batch.validate_json(_json(document))["rows"]
         except ValidationError as error:
             raise self._explain_some(entries, error) from None
         return rows
+
+    def _shortened(self, row: Row) -> bytes:
+        """A long row as JSON without what would be too much work to refuse by the validator. Raises InvalidInput."""
+        others = (name for name in row if name not in self._fields)
+        if problems := [self._unknown(name, None) for name in itertools.islice(others, MOST_PROBLEMS)]:
+            raise InvalidInput(problems)
+        self._check_size(row, None)
+        return _json(row)
 
     def _check_size(self, row: Row, number: int | None) -> None:
         """Refuses what would be too much work to refuse by the validator."""
@@ -113,7 +125,7 @@ class Rows:
                 problems.append(_no_object(number))
             else:
                 try:
-                    self._one.validate_json(to_json(entry, inf_nan_mode="constants"))
+                    self._one.validate_json(_json(entry))
                 except ValidationError as found:
                     problems += [
                         dataclasses.replace(problem, row=number) for problem in self._explain_row(found).problems
@@ -162,6 +174,11 @@ class Rows:
 
 def _no_object(row: int) -> FieldProblem:
     return FieldProblem("rows", "has an entry that is not an object", "a list of row objects", row)
+
+
+def _json(document: Any) -> bytes:
+    """Each key once, whatever was sent: the validator has a problem for each time that one is there."""
+    return to_json(document, inf_nan_mode="constants")
 
 
 def _object(body: bytes) -> dict[str, Any]:

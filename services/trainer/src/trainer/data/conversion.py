@@ -7,6 +7,9 @@ import pyarrow.compute as pc
 TIME_FORMATS = ("%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%m/%d/%Y %I:%M:%S %p", "%m/%d/%Y %H:%M")
 """How files that were saved again as text write a time; the first also stands for fractions of a second, cut off."""
 
+OFFSET = r"\d\s*(?:[zZ]|UTC|GMT|[+-]\d\d:?(?:\d\d)?)$"
+"""What a text ends with that says on which clock its time is."""
+
 _INT32 = np.iinfo(np.int32)
 
 
@@ -30,6 +33,17 @@ def convert(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:
         return pc.replace_substring(column.cast(wanted), "\0", "")
     numbers = _numbers(column)
     return _whole(numbers) if pa.types.is_integer(wanted) else numbers
+
+
+def has_offset(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Which texts of a column are times with a zone's offset; boolean, without nulls. Other types have none."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if not _is_text(column.type):
+        return pa.chunked_array([pa.repeat(pa.scalar(False), len(column))])
+    texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+    dated = pc.match_substring_regex(texts, rf"^\d\d\d\d-\d\d-\d\d[T ]\d\d:\d\d.*{OFFSET}")
+    return pc.fill_null(dated, False)
 
 
 def _times(column: pa.ChunkedArray, wanted: pa.DataType) -> pa.ChunkedArray:

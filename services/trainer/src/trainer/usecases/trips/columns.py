@@ -1,13 +1,15 @@
 """The TLC's columns, which differ by year, service and who saved the file, as one schema."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from trainer.data.conversion import convert
-from trainer.data.errors import EmptyMonth, MissingColumn, UnreadableColumn
+from trainer.data.conversion import convert, has_offset
+from trainer.data.errors import EmptyMonth, MissingColumn, TruncatedFile, UnreadableColumn
 from trainer.data.source import MonthFile
 
 TRIPS = pa.schema(
@@ -58,6 +60,12 @@ _SPELLINGS = {
 
 ROWS_AT_A_TIME = 250_000
 
+OFFSET = "time_with_offset"
+"""Column of ``read``: whether one of the row's times is a text with a zone's offset. Whose clock it shows isn't known,
+and an hour is much for a trip."""
+
+log = logging.getLogger(__name__)
+
 
 def check_file(file: MonthFile) -> None:
     """Reads no more than the file's footer.
@@ -72,21 +80,37 @@ def check_file(file: MonthFile) -> None:
 
 
 def read(file: MonthFile) -> Iterator[pa.Table]:
-    """A month's file with the columns of ``TRIPS``, part by part and in its order: a yellow month has millions of rows.
+    """A month's file with the columns of ``TRIPS`` and ``OFFSET``, part by part and in its order: a yellow month has
+    millions of rows.
 
     Raises:
         EmptyMonth: it has no rows.
         MissingColumn: it lacks one of ``REQUIRED``.
-        UnreadableColumn: a column's type can't be understood.
+        UnreadableColumn: the type of one of them can't be understood.
+        TruncatedFile: a part of it is damaged.
     """
     check_file(file)
     with pq.ParquetFile(file.path) as parquet:
-        for batch in parquet.iter_batches(ROWS_AT_A_TIME):
-            yield normalise(pa.Table.from_batches([batch]), file.uri)
+        sources = _sources(parquet.schema_arrow, file.uri)
+        known = sorted({position for field in TRIPS for position in sources.get(field.name, [])})
+        names = [parquet.schema_arrow.names[position] for position in known]
+        for raw in _parts(parquet, names, file):
+            yield normalise(raw, file.uri).append_column(OFFSET, _offsets(raw, file.uri))
+
+
+def _parts(parquet: pq.ParquetFile, names: Sequence[str], file: MonthFile) -> Iterator[pa.Table]:
+    try:
+        for batch in parquet.iter_batches(ROWS_AT_A_TIME, columns=names):
+            yield pa.Table.from_batches([batch])
+    except (OSError, pa.ArrowException) as error:
+        raise TruncatedFile(file.uri, file.size, str(error).splitlines()[0]) from error
 
 
 def normalise(raw: pa.Table, uri: str) -> pa.Table:
-    """A file's columns, of any generation, as those of ``TRIPS``; raises as ``read`` does."""
+    """A file's columns, of any generation, as those of ``TRIPS``; raises as ``read`` does.
+
+    A column that a trip can do without, and whose type can't be understood, is null.
+    """
     sources = _sources(raw.schema, uri)
     return pa.table([_column(raw, field, sources.get(field.name, []), uri) for field in TRIPS], schema=TRIPS)
 
@@ -109,4 +133,15 @@ def _column(raw: pa.Table, field: pa.Field, positions: list[int], uri: str) -> p
     try:
         return pc.coalesce(*[convert(raw.column(position), field.type) for position in positions])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError) as error:
-        raise UnreadableColumn(uri, raw.column_names[positions[0]], str(error)) from error
+        unreadable = UnreadableColumn(uri, raw.column_names[positions[0]], str(error))
+        if field.name in REQUIRED:
+            raise unreadable from error
+        log.warning("%s; it is left empty", unreadable)
+        return pa.chunked_array([pa.nulls(raw.num_rows, field.type)])
+
+
+def _offsets(raw: pa.Table, uri: str) -> pa.ChunkedArray:
+    sources = _sources(raw.schema, uri)
+    times = [field.name for field in TRIPS if pa.types.is_timestamp(field.type)]
+    found = [has_offset(raw.column(position)) for name in times for position in sources[name]]
+    return reduce(pc.or_, found)

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from trainer.data.months import Month
 from trainer.data.sifted import Sifted
+from trainer.usecases.trips.columns import OFFSET
 from trainer.usecases.trips.fields import ZONES
 
 LONGEST_RIDE = timedelta(days=31)
@@ -25,12 +26,13 @@ def sift(trips: pa.Table, month: Month, first_row: int = 0) -> Sifted:
     """Tells a month's trips from rows that can't be trips of that month.
 
     Args:
-        trips: columns of ``columns.TRIPS``.
+        trips: columns of ``columns.TRIPS``, and of ``columns.OFFSET`` where that is known.
         first_row: number in the file of the first of them.
     """
-    reasons = first_reasons(trips, _checks(month))
+    reasons = first_reasons(trips, [*_of_texts(trips), *_checks(month)])
     numbers = np.arange(first_row, first_row + trips.num_rows, dtype=np.int32)
-    numbered = trips.append_column("file_row", pa.array(numbers))
+    known = trips.drop_columns([OFFSET]) if OFFSET in trips.column_names else trips
+    numbered = known.append_column("file_row", pa.array(numbers))
     explained = numbered.append_column("reason", reasons)
     return Sifted(
         accepted=numbered.filter(pc.is_null(reasons)),
@@ -65,6 +67,10 @@ def no_zone(column: str) -> Callable[[pa.Table], pa.ChunkedArray]:
 def missing(column: str) -> Callable[[pa.Table], pa.ChunkedArray]:
     """Which rows have no value in the column."""
     return lambda rows: pc.is_null(rows[column])
+
+
+def _of_texts(trips: pa.Table) -> list[Check]:
+    return [(OFFSET, lambda rows: rows[OFFSET])] if OFFSET in trips.column_names else []
 
 
 def _checks(month: Month) -> list[Check]:
