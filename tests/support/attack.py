@@ -5,6 +5,7 @@ answered and how long others waited meanwhile.
 """
 
 import contextlib
+import itertools
 import json
 import socket
 import sys
@@ -35,13 +36,14 @@ def numbered(before: bytes, part: bytes, after: bytes) -> bytes:
 
 
 def bodies(known: str) -> dict[str, bytes]:
-    """JSON of the largest size that is taken, each of a kind that costs more to read than to send.
+    """JSON (or what its name says) of the largest size that is taken, of kinds that cost more to read than to send.
 
     Args:
         known: name of one of the model's fields.
     """
     field = known.encode()
     return {
+        "lines of CSV": filled(field + b"\n", b"x", b"\n", b"\n"),
         "a field again and again": filled(b"{", b'"%b":0' % field, b"}"),
         "a field again and again, in a row": filled(b'{"rows":[{', b'"%b":0' % field, b"}]}"),
         "rows again and again": filled(b"{", b'"rows":[{}]', b"}"),
@@ -72,6 +74,10 @@ def bodies(known: str) -> dict[str, bytes]:
         "one tensor's shape": filled(b'{"inputs":[{"name":"k","shape":[', b"1", b'],"datatype":"FP64","data":[1]}]}'),
         "one tensor of lists": filled(b'{"inputs":[{"name":"k","shape":[1],"datatype":"FP64","data":[', b"[]", b"]}]}"),
     }
+
+
+def media_type(kind: str) -> str:
+    return "text/csv" if kind.endswith("CSV") else "application/json"
 
 
 def heads() -> dict[str, bytes]:
@@ -188,33 +194,36 @@ def with_others(service: Service, attack: Callable[[], None]) -> Others:
     return others
 
 
-def flood(service: Service) -> Iterator[tuple[str, str, set[int], Others]]:
-    """Sends each body to each route, as many at once as are taken: its kind, the route, the statuses, the others."""
-    for kind, body in bodies(next(iter(service.row))).items():
-        for route in ROUTES:
-            path = route.format(model=service.model)
-            statuses: set[int] = set()
-
-            def send(path: str = path, body: bytes = body, statuses: set[int] = statuses) -> None:
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    statuses.update(pool.map(lambda _: service.post(path, body), range(AT_ONCE)))
-
-            yield kind, route, statuses, with_others(service, send)
+def everything(known: str) -> Iterator[tuple[str, str]]:
+    """Each kind of body with each route."""
+    yield from itertools.product(bodies(known), ROUTES)
 
 
-def misread(service: Service) -> Iterator[tuple[str, list[int]]]:
-    """Sends each odd head: its kind, and the statuses of all answers. That of ``/hidden`` would be 404."""
-    for kind, head in heads().items():
-        answer = service.say(head.replace(b"%b", service.host), 10)
-        yield kind, [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+def flood(service: Service, kind: str, route: str) -> tuple[set[int], Others]:
+    """Sends a body to a route, as many at once as are taken: the statuses, and what it meant for others."""
+    body, path = bodies(next(iter(service.row)))[kind], route.format(model=service.model)
+    statuses: set[int] = set()
+
+    def send() -> None:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            statuses.update(pool.map(lambda _: service.post(path, body, media_type(kind)), range(AT_ONCE)))
+
+    return statuses, with_others(service, send)
+
+
+def misread(service: Service, kind: str) -> list[int]:
+    """Sends an odd head: the statuses of all answers. That of ``/hidden`` would be 404."""
+    answer = service.say(heads()[kind].replace(b"%b", service.host), 10)
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
 
 
 def main() -> None:
     host, _, port = sys.argv[1].removeprefix("http://").partition(":")
     service = Service((host, int(port)), sys.argv[2], json.loads(sys.argv[3]))
-    for kind, answers in misread(service):
-        sys.stdout.write(f"{kind:<34} {answers}\n")
-    for kind, route, statuses, others in flood(service):
+    for kind in heads():
+        sys.stdout.write(f"{kind:<34} {misread(service, kind)}\n")
+    for kind, route in everything(next(iter(service.row))):
+        statuses, others = flood(service, kind, route)
         told = f"others waited {others.longest:.2f} s" + (f", {others.refused} REFUSED" if others.refused else "")
         sys.stdout.write(f"{kind:<34} {route:<26} {sorted(statuses)}  {told}\n")
         sys.stdout.flush()

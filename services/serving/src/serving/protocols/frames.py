@@ -21,14 +21,15 @@ Frame = dict[str, list[Any]]
 """JSON values by field; a field that isn't given isn't there. All columns have the same length."""
 
 
-def features(model: LoadedModel, body: bytes) -> Matrix:
+def features(model: LoadedModel, body: bytes, most_rows: int) -> Matrix:
     """Features of a request's table. Columns that are no field are ignored, as by MLflow for a signed model.
 
     Raises:
         BadJson, BadTable: the body is no such table.
-        InvalidInput: the contract refuses a value, or a column is missing.
+        InvalidInput: the contract refuses a value, a column is missing, or there are too many rows.
     """
-    frame = from_json(model.contract, body)
+    frame = from_json(model.contract, body, most_rows)
+    tables.check_length(max(map(len, frame.values()), default=0), most_rows)
     if not any(frame.values()):
         return np.empty((0, 0), dtype=np.float32)
     return values.features(model, {name: _with_nulls(model.contract.by_name[name], frame[name]) for name in frame})
@@ -41,7 +42,7 @@ def _with_nulls(field: RawField, column: list[Any]) -> list[Any]:
     return column
 
 
-def from_json(contract: Contract, body: bytes) -> Frame:
+def from_json(contract: Contract, body: bytes, most_rows: int) -> Frame:
     """The one table of the body. Raises as ``features`` does."""
     document = _document(body)
     forms = [form for form in FORMS if form in document]
@@ -51,7 +52,11 @@ def from_json(contract: Contract, body: bytes) -> Frame:
     if params is not None and not isinstance(params, dict):
         raise BadTable("params must be an object")
     form = forms[0]
-    return FORMS[form](contract, form, document[form])
+    given = document[form]
+    listed = given.get("data") if isinstance(given, dict) else given
+    if isinstance(listed, list):  # before more is made of them
+        tables.check_length(len(listed), most_rows)
+    return FORMS[form](contract, form, given)
 
 
 def from_columns(contract: Contract, form: str, columns: Mapping[Any, Any]) -> Frame:

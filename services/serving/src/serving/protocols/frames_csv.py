@@ -21,20 +21,23 @@ MISSING = (
 """Spellings of a missing value that pandas knows by itself."""
 
 
-def features(model: LoadedModel, body: bytes) -> Matrix:
+def features(model: LoadedModel, body: bytes, most_rows: int) -> Matrix:
     """Features of a CSV table; columns that are no field are ignored.
 
     Raises:
         BadTable: the body is no such table.
-        InvalidInput: the contract refuses a value, or a column is missing.
+        InvalidInput: the contract refuses a value, a column is missing, or there are too many rows.
     """
     contract = model.contract
     numbers = [name for name, field in contract.by_name.items() if not tables.is_text(field)]
     try:
-        return tables.matrix(contract, _read(contract, body, numbers))
+        table = _read(contract, body, numbers)
+        tables.check_length(table.num_rows, most_rows)
+        return tables.matrix(contract, table)
     except (pa.ArrowInvalid, UnicodeDecodeError, InvalidInput):
         # once more as texts: the rows name every problem
         texts = _texts(contract, body)
+    tables.check_length(texts.num_rows, most_rows)
     tables.require(contract, texts.column_names)
     return by_rows(model, [_row(row, numbers) for row in texts.to_pylist()])
 

@@ -32,7 +32,7 @@ def invocations(served: Served, call: Call) -> Answer:
         NotFinite: see there.
     """
     read = {"application/json": frames.features, "text/csv": frames_csv.features}[media_type(call)]
-    features = read(served.model, whole(call))
+    features = read(served.model, whole(call), call.limits.rows)
     rows = len(features)
     if not 1 <= rows <= call.limits.rows:
         raise InvalidInput([FieldProblem("rows", f"has {rows} rows", f"a table of 1 to {call.limits.rows} rows")])

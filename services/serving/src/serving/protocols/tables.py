@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from contract import Contract, InvalidInput
+from contract import Contract, FieldProblem, InvalidInput
 from contract.features import Matrix
 from contract.fields import LARGEST, Category, Column, RawField, Timestamp
 from pydantic_core import SchemaValidator, ValidationError, core_schema, to_json
@@ -124,3 +124,9 @@ def _time(field: RawField, text: str | None, row: int) -> datetime | None:
         reason = "with an offset" if zoned else "not a time"
         raise InvalidInput([field.problem(f"is {text[:60]!r}, {reason}" if text else "is empty", row)]) from None
     return moment
+
+
+def check_length(rows: int, most: int) -> None:
+    """Raises InvalidInput if a table has too many rows."""
+    if rows > most:
+        raise InvalidInput([FieldProblem("rows", f"has {rows} rows", f"a table of 1 to {most} rows")])
