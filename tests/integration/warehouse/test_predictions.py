@@ -204,5 +204,8 @@ def test_what_two_versions_said_of_the_same_requests_is_paired(connection: Conne
         cursor.execute("INSERT INTO outcomes VALUES (%s, 11.5, 'feedback', now())", (str(both[0]),))
         cursor.execute("SELECT prediction FROM predictions WHERE id = %s AND role = 'champion'", (str(both[0]),))
         (said,) = cursor.fetchone() or (0.0,)
-    assert judged_pairs(connection, "trip-duration", "1", "2").tolist() == [[11.5, said, said + 1]]
-    assert judged_pairs(connection, "trip-duration", "1", "3").shape == (0, 3)
+    long_ago, later = datetime(2020, 1, 1, tzinfo=UTC), datetime.now(UTC) + timedelta(days=1)
+    assert judged_pairs(connection, "trip-duration", "1", "2", long_ago).tolist() == [[11.5, said, said + 1]]
+    assert judged_pairs(connection, "trip-duration", "1", "3", long_ago).shape == (0, 3)
+    # of versions that were made later and have the same numbers
+    assert judged_pairs(connection, "trip-duration", "1", "2", later).shape == (0, 3)

@@ -180,7 +180,7 @@ def test_a_worker_left_behind_is_not_verified(service: Service) -> None:
 
 
 def test_a_lease_that_lasts_is_not_fulfilled(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "POLL_SECONDS", 0.3)
+    monkeypatch.setattr(module, "POLL_SECONDS", 1.0)
     service.answers["/reload"] = (200, {})
     service.serves(lease={"version": "8", "until": "later", "before": "7"})
     with pytest.raises(NotServed, match="by a lease, not by the alias"):

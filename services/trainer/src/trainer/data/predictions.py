@@ -41,8 +41,13 @@ def count_between(connection: Connection, model: str, since: datetime, until: da
         return int(found)
 
 
-def judged_pairs(connection: Connection, model: str, champion: str, challenger: str) -> NDArray[np.float64]:
+def judged_pairs(
+    connection: Connection, model: str, champion: str, challenger: str, since: datetime
+) -> NDArray[np.float64]:
     """What two versions said of the same requests, and what came true.
+
+    Args:
+        since: Both had been made by then; what is older is of others of their numbers.
 
     Returns:
         Shape (n, 3), in the order of the requests: the outcome, the champion's prediction, the challenger's.
@@ -52,8 +57,8 @@ def judged_pairs(connection: Connection, model: str, champion: str, challenger: 
             "SELECT one.actual, one.prediction, other.prediction FROM judged AS one"
             " JOIN predictions AS other ON other.id = one.id AND other.at = one.at AND other.role = 'challenger'"
             " WHERE one.role = 'champion' AND one.model = %s AND one.version = %s AND other.version = %s"
-            " ORDER BY one.at, one.id",
-            (model, champion, challenger),
+            " AND one.at >= %s ORDER BY one.at, one.id",
+            (model, champion, challenger, since),
         )
         return np.array(cursor.fetchall(), np.float64).reshape(-1, 3)
 

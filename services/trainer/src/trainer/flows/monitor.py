@@ -42,7 +42,8 @@ def monitor(
     on months that are older than what is played.
 
     Args:
-        since: Begin of the window, in UTC unless it says otherwise; empty for window_days before its end.
+        since: Begin of the window, in UTC unless it says otherwise; empty for window_days before its end, or the moment
+            when the version was registered, if that is later.
         until: End of the window, likewise; empty for now.
         window_days: Length of a window whose begin isn't given. Less than a week differs by weekday and hour by nature.
         version: A version's number; empty for the champion.
@@ -51,12 +52,15 @@ def monitor(
         terms: From where on a difference is an alarm.
         seed: Of the bootstrap.
     """
-    wanted = version or registry(MODEL_NAME).version_of(CHAMPION)
+    versions = registry(MODEL_NAME)
+    wanted = version or versions.version_of(CHAMPION)
     if wanted is None:
         return Completed(message="no champion to monitor yet")
     if announces and since is None and is_replaying():
         return Completed(message="a replay is under way, which monitors what it asks for")
     window = _window(since, until, timedelta(days=window_days))
+    if since is None:
+        window = window.not_before(versions.made_at(wanted))
     counted, notes = count()
     assessment = assess_version(MODEL_NAME, wanted, window, counted, notes, terms, least_rows, seed)
     told = assessment.monitoring.verdict not in ("too few predictions", "no reference")

@@ -31,6 +31,10 @@ class Window(BaseModel):
     since: datetime
     until: datetime
 
+    def not_before(self, moment: datetime) -> "Window":
+        """What of it is later; nothing of it, at its end, if it is earlier as a whole."""
+        return Window(since=min(max(self.since, moment), self.until), until=self.until)
+
     def __str__(self) -> str:
         return f"{self.since:%Y-%m-%d %H:%M} to {self.until:%Y-%m-%d %H:%M} UTC"
 

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.credentials import get_default_host_creds
@@ -80,6 +82,15 @@ class Registry:
     def tags(self, version: str) -> dict[str, str]:
         return dict(self.mlflow.get_model_version(self.model, version).tags)
 
+    def made_at(self, version: str) -> datetime:
+        """When the version was registered. A model that was deleted and made again has its numbers anew: what is older
+        is another version's of the same number.
+
+        Raises:
+            NoSuchVersion: as ``download``.
+        """
+        return datetime.fromtimestamp(self._version(version).creation_timestamp / 1000, UTC)
+
     def tag(self, version: str, tags: Mapping[str, str]) -> None:
         for name, value in tags.items():
             self._tell("POST", "model-versions/set-tag", version=version, key=name, value=value)
@@ -99,46 +110,54 @@ class Registry:
             raise
 
     def run_of(self, version: str) -> str | None:
-        """The training run that made a version; None of one that was registered without.
+        """The training run that made a version; None of one that was registered without, or whose run is gone.
 
         Raises:
             NoSuchVersion: as ``download``.
         """
-        try:
-            return self.mlflow.get_model_version(self.model, version).run_id or None
-        except MlflowException as error:
-            if error.error_code in NOT_THERE:
-                raise NoSuchVersion(self.model, version) from error
-            raise
+        return self._run(version)[0]
 
     def download_of_run(self, version: str, name: str, into: Path) -> Path | None:
-        """Fetches a folder of the version's training run; None if it has none of that name.
+        """Fetches a folder of the version's training run; None if it has none of that name, or is gone.
 
         Raises:
             NoSuchVersion: as ``download``.
         """
-        run_id = self.run_of(version)
+        run_id, _ = self._run(version)
         uri, server = f"runs:/{run_id}/{name}", self.mlflow.tracking_uri
         if run_id is None or not artifacts.has_files(uri, server):
             return None
         return artifacts.download(uri, server, into / name)
 
     def learnt_from(self, version: str) -> LearntFrom:
-        """What the version's training run says of its data; nothing of a version without such a run.
+        """What the version's training run says of its data; nothing of a version without such a run, or whose run was
+        deleted for good.
 
         Raises:
             NoSuchVersion: as ``download``.
         """
-        run_id = self.run_of(version)
+        _, tags = self._run(version)
+        months = [month for month in tags.get("months", "").split(",") if month]
+        days = int(tags["holdout_days"]) if tags.get("holdout_days") else None
+        return LearntFrom(tags.get("source"), tags.get("service"), months, days)
+
+    def _version(self, version: str) -> ModelVersion:
         try:
-            tags = self.mlflow.get_run(run_id).data.tags if run_id else {}
+            return self.mlflow.get_model_version(self.model, version)
         except MlflowException as error:
             if error.error_code in NOT_THERE:
                 raise NoSuchVersion(self.model, version) from error
             raise
-        months = [month for month in tags.get("months", "").split(",") if month]
-        days = int(tags["holdout_days"]) if tags.get("holdout_days") else None
-        return LearntFrom(tags.get("source"), tags.get("service"), months, days)
+
+    def _run(self, version: str) -> tuple[str | None, Mapping[str, str]]:
+        """The version's training run and its tags; none where there was none, or where it was deleted for good."""
+        run_id = self._version(version).run_id
+        try:
+            return (run_id, self.mlflow.get_run(run_id).data.tags) if run_id else (None, {})
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                return None, {}
+            raise
 
     def _tell(self, method: str, path: str, **fields: str) -> None:
         self._ask(method, path, json={"name": self.model, **fields})

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 import mlflow
 from contract import Contract
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, RunTag
 from mlflow.models import Model
 from mlflow.utils.time import get_current_time_millis
 
@@ -47,6 +47,16 @@ def client(tracking_uri: str) -> MlflowClient:
     return MlflowClient(address)
 
 
+class ExperimentDeleted(Exception):
+    """Somebody deleted the experiment of a model's runs; MLflow keeps its name, so that there can be no new one."""
+
+    def __init__(self, name: str, identity: str, tracking_uri: str) -> None:
+        super().__init__(
+            f"the experiment {name!r}, which has the runs of the model, was deleted in MLflow; to restore it, POST "
+            f'{{"experiment_id": "{identity}"}} to {tracking_uri}/api/2.0/mlflow/experiments/restore'
+        )
+
+
 FLOW_RUN = "prefect_flow_run"
 """Tag with the id of the flow run that a run belongs to."""
 
@@ -69,8 +79,14 @@ class TrainingRun:
 
     @classmethod
     def start(cls, mlflow: MlflowClient, experiment: str, name: str, tags: Mapping[str, str]) -> "TrainingRun":
-        """Raises ForeignArtifacts if its files would go elsewhere: whoever made the experiment said where to."""
+        """
+        Raises:
+            ForeignArtifacts: its files would go elsewhere: whoever made the experiment said where to.
+            ExperimentDeleted: there can be no runs.
+        """
         existing = mlflow.get_experiment_by_name(experiment)
+        if existing and existing.lifecycle_stage == LifecycleStage.DELETED:
+            raise ExperimentDeleted(experiment, existing.experiment_id, mlflow.tracking_uri)
         experiment_id = existing.experiment_id if existing else mlflow.create_experiment(experiment, tags=CLASSIC)
         info = mlflow.create_run(experiment_id, run_name=name, tags=dict(tags)).info
         check_place(f"run {info.run_id}", info.artifact_uri, mlflow.tracking_uri)

@@ -60,19 +60,18 @@ class PostgresLedger:
         found = self._read("outcome = 'done' ORDER BY id DESC LIMIT 1")
         return found[0].change.to_version if found else None
 
-    def previous_good(self, served: str | None) -> str | None:
-        """The version served last before ``served``, without those that were rolled back from since.
+    def good_before(self, served: str | None) -> list[Rollout]:
+        """What was served before ``served``, the last first, without what was rolled back from since.
 
         Without that exception two rollbacks in a row would end where they began.
         """
-        found = self._read(
+        return self._read(
             "outcome = 'done' AND to_version IS DISTINCT FROM %s AND NOT EXISTS ("
             "  SELECT FROM rollouts AS later WHERE later.model = rollouts.model AND later.id > rollouts.id"
             "  AND later.kind = 'rollback' AND later.outcome = 'done' AND later.from_version = rollouts.to_version"
-            ") ORDER BY id DESC LIMIT 1",
+            ") ORDER BY id DESC",
             served,
         )
-        return found[0].change.to_version if found else None
 
     def _insert(self, change: Change, outcome: Outcome) -> int:
         with transaction(self.connection) as cursor:

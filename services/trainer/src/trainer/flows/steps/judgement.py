@@ -105,8 +105,10 @@ def gate_registered(
 
 
 def _traffic(model: str, champion: str, candidate: str) -> Traffic:
+    versions = registry(model)
+    since = max(versions.made_at(champion), versions.made_at(candidate))
     with connected_warehouse() as connection:
-        found = judged_pairs(connection, model, champion, candidate)
+        found = judged_pairs(connection, model, champion, candidate, since)
     return Traffic(actual=found[:, 0], champion=found[:, 1], candidate=found[:, 2])
 
 

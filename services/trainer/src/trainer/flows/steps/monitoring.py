@@ -20,6 +20,7 @@ from trainer.monitoring.rendering import alarm_rows, markdown, subject
 from trainer.monitoring.terms import Terms
 from trainer.monitoring.traffic import Counts, Series, Traffic, read_counters, since
 from trainer.registry.champion import NoSuchVersion
+from trainer.registry.runs import ExperimentDeleted
 from trainer.rollout.errors import Refused, Unavailable
 from trainer.usecases.trips.slices import slices
 
@@ -87,8 +88,9 @@ def _traffic(journal: Journal, counted: Counts) -> Traffic | None:
 
 
 @task(name="log", task_run_name="log", cache_policy=NO_CACHE, **RETRIES)
-def log(assessment: Assessment) -> str:
-    """A run in MLflow beneath the one that trained the version; its id."""
+def log(assessment: Assessment) -> str | None:
+    """A run in MLflow beneath the one that trained the version; its id. None where there can be no runs: what is told
+    of the model is told elsewhere too."""
     # Matplotlib takes most of a second to import; where flows are only deployed nothing is drawn
     from trainer.monitoring.page import page
 
@@ -101,11 +103,15 @@ def log(assessment: Assessment) -> str:
         "prefect_flow_run": str(runtime.flow_run.id),
     }
     parent = registry(monitoring.model).run_of(monitoring.version)
-    run = start_training_run(
-        monitoring.model,
-        f"monitoring of version {monitoring.version}",
-        tags | ({"mlflow.parentRunId": parent} if parent else {}),
-    )
+    try:
+        run = start_training_run(
+            monitoring.model,
+            f"monitoring of version {monitoring.version}",
+            tags | ({"mlflow.parentRunId": parent} if parent else {}),
+        )
+    except ExperimentDeleted as error:
+        get_run_logger().warning("no run in MLflow: %s", error)
+        return None
     run.log_metrics({_name(m): m.value for m in monitoring.measurements if m.kind in TELLING and m.value is not None})
     with TemporaryDirectory() as folder:
         (Path(folder) / "report.html").write_text(page(assessment))

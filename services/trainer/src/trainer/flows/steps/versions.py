@@ -11,8 +11,8 @@ from trainer.flows.outside import ledger, registry
 from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.steps.serve import serve
 from trainer.registry.artifacts import ForeignArtifacts
-from trainer.registry.champion import CHAMPION, NoSuchVersion
-from trainer.rollout.change import Change
+from trainer.registry.champion import CHAMPION, NoSuchVersion, Registry
+from trainer.rollout.change import Change, Rollout
 from trainer.rollout.errors import AlreadyChampion, NothingToRollBackTo, RolloutError
 from trainer.rollout.proof import Proof
 
@@ -51,17 +51,27 @@ def find_version(model: str, version: str | None, alias: str) -> str:
     **RETRIES,
 )
 def find_previous(model: str, champion: str | None) -> str:
-    """The version before, by the ledger.
+    """The version before, by the ledger, that the registry still has.
 
     Raises:
-        NothingToRollBackTo: it knows none.
+        NothingToRollBackTo: there is none.
     """
     with ledger(model) as rollouts:
-        found = rollouts.previous_good(champion)
-    if found is None:
-        raise NothingToRollBackTo(champion)
-    get_run_logger().info("version %s", found)
-    return found
+        served = rollouts.good_before(champion)
+    for rollout in served:
+        if _is_still(rollout, registry(model)):
+            get_run_logger().info("version %s", rollout.change.to_version)
+            return rollout.change.to_version
+        get_run_logger().warning("version %s, served before, has been deleted", rollout.change.to_version)
+    raise NothingToRollBackTo(champion)
+
+
+def _is_still(rollout: Rollout, versions: Registry) -> bool:
+    """Whether the registry has the version that was served then, and not another one of its number."""
+    try:
+        return versions.made_at(rollout.change.to_version) <= (rollout.ended_at or rollout.begun_at)
+    except NoSuchVersion:
+        return False
 
 
 @task(
