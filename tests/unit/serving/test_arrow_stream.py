@@ -97,6 +97,9 @@ def test_a_stream_of_nothing_gives_a_schema(bikes: Served, parcels: Served) -> N
     assert ask(parcels, stream([], kind)).schema.names == ["prediction"]
 
 
+DECIMALS = (pa.decimal32(9, 2), pa.decimal64(18, 2), pa.decimal128(20, 3), pa.decimal256(60, 4))
+
+
 def test_columns_of_every_sensible_type(bikes: Served, parcels: Served) -> None:
     data = table(60).set_column(2, "temperature", pa.array(np.arange(60) // 2, pa.float64()))
     expected = as_json(bikes, data)["predictions"]
@@ -107,6 +110,8 @@ def test_columns_of_every_sensible_type(bikes: Served, parcels: Served) -> None:
         *(("at", data["at"].cast(pa.timestamp(unit))) for unit in ("s", "ms", "ns")),
         *(("at", pa.array(texts, kind)) for kind in (pa.string(), pa.large_string())),
         ("at", pa.array(texts).dictionary_encode()),
+        ("at", pa.array(texts, pa.string_view())),
+        *((n, data[n].cast(pa.float64()).cast(kind)) for n in ("station", "temperature") for kind in DECIMALS),
         ("station", data["station"].dictionary_encode()),
         ("docks", data["docks"].cast(pa.float64())),
     ):
@@ -236,6 +241,11 @@ def test_what_grows_when_it_is_read_is_refused(bikes: Served) -> None:
     texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(1000, np.int8)), pa.array(["x" * 5000]))
     with pytest.raises(BodyTooLarge):
         ask(bikes, written(table(1000).set_column(0, "at", texts)), limits)
+    one = pa.array(["x" * 5000], pa.string_view()).buffers()
+    a_thousand = pa.py_buffer(one[1].to_pybytes() * 1000)
+    views = pa.Array.from_buffers(pa.string_view(), 1000, [None, a_thousand, *one[2:]])
+    with pytest.raises(BodyTooLarge):
+        ask(bikes, written(table(1000).set_column(0, "at", views)), limits)
     nothing = pa.table({name: pa.nulls(200_000) for name in data.column_names})
     with pytest.raises(BodyTooLarge):
         ask(bikes, written(nothing), limits)

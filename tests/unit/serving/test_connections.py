@@ -472,11 +472,11 @@ async def test_a_page_that_is_named_may_ask_and_read(start: Start) -> None:
     async with start(allowed_origins=app) as address, asking(address) as client:
         asked = {
             "Origin": app,
-            "Access-Control-Request-Method": "POST",
             "Access-Control-Request-Headers": "content-type",
         }
-        preflight = await client.options("/predict", headers=asked)
-        assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, app)
+        for path, method in (("/predict", "POST"), ("/health/ready", "GET"), ("/v2/health/live", "GET")):
+            preflight = await client.options(path, headers=asked | {"Access-Control-Request-Method": method})
+            assert (preflight.status_code, preflight.headers["access-control-allow-origin"]) == (200, app)
         answer = await client.post("/predict", content=ROW, headers={"Origin": app, "Content-Type": "application/json"})
         assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (200, app)
         assert (await client.get("/model", headers={"Origin": "https://evil.example"})).status_code == 403

@@ -351,6 +351,23 @@ async def test_openapi_describes_the_served_model_and_its_examples_work(served: 
     assert document["components"]["schemas"]["Prediction"]["properties"]["unit"] == {"const": "bike"}
 
 
+async def test_the_page_works_behind_a_proxy_that_takes_the_beginning_of_a_path_off(
+    settings: Settings, registry: Any
+) -> None:
+    below = settings.model_copy(update={"root_path": "/rides/duration"})
+    async with listening(below, registry) as address, asking(address) as client:
+        assert (await client.get("/")).headers["location"] == "/rides/duration/docs"
+        page = (await client.get("/docs")).text
+        links = re.findall(r"""(?:href|src)="(/[^"]*)"|url: '([^']*)'""", page)
+        asked = [link or url for link, url in links]
+        assert len(asked) >= 4
+        for path in asked:
+            assert path.startswith("/rides/duration/")
+            assert (await client.get(path.removeprefix("/rides/duration"))).status_code == 200, path
+        # where the page sends what is tried out there
+        assert (await client.get("/openapi.json")).json()["servers"] == [{"url": "/rides/duration"}]
+
+
 async def test_openapi_is_true_of_the_other_calls(client: httpx.AsyncClient) -> None:
     before = (await client.get("/openapi.json")).json()
     assert before["components"]["schemas"]["Row"]["type"] == "object"

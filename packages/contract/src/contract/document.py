@@ -5,15 +5,16 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from contract.errors import FieldProblem, InvalidInput, MalformedContract, NewerFormat
 from contract.features import Features
 from contract.fields import AnyField, Document, RawField
+from contract.names import check_model_name
 from contract.operations import AnyOperation
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ class Contract(Document):
     """The whole document. ``files`` is empty until ``contract.bundle.write`` seals it."""
 
     format_version: int = FORMAT_VERSION
-    name: str
-    """The registered model's name."""
+    name: Annotated[str, AfterValidator(check_model_name)]
+    """The registered model's name: see ``check_model_name``."""
     description: str = ""
     fields: list[AnyField] = Field(min_length=1, max_length=MOST_FIELDS)
     features: list[AnyOperation] = Field(min_length=1, max_length=MOST_FEATURES)

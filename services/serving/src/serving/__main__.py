@@ -13,6 +13,7 @@ from pathlib import Path
 import linering
 import uvicorn
 from linering import Ring
+from pydantic import ValidationError
 
 from serving import logs
 from serving.batch.address import BATCH_SOCKET, listen
@@ -31,8 +32,13 @@ RUN = "serving-"
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT. Ends with a message if the store is another service's or the port is taken."""
-    settings = Settings()
+    """Serves until SIGTERM or SIGINT. Ends with a message if a setting is wrong, the store is another service's or the
+    port is taken."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        sys.stderr.writelines(f"{_variable(problem['loc'])}: {problem['msg']}\n" for problem in error.errors())
+        return 2
     dictConfig(logs.config(settings.log_level))
     store = settings.store / settings.model_name
     make_folder(store)
@@ -47,6 +53,12 @@ def main() -> int:
             return _serve(settings, run_dir)
         finally:
             shutil.rmtree(run_dir, ignore_errors=True)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The environment variable of a setting."""
+    name = str(location[0])
+    return f"SERVING_{name.upper()}" if name.islower() else name
 
 
 def _new_run_dir(folder: Path, *, own: bool) -> Path:

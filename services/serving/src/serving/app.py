@@ -70,6 +70,8 @@ class Parts:
     life: Callable[[], AbstractAsyncContextManager[None]]
     """Entered before the first request, left after the last."""
     model_name: str
+    root_path: str
+    """What a proxy takes off each path."""
     stack: str
     """Identity of the stack that this is part of; empty for none."""
     reload_token: SecretStr
@@ -90,7 +92,8 @@ class Service(FastAPI):
         current = self._parts.slot.current
         contract = current.model.contract if current else None
         events = self._parts.deliveries.wanted
-        return openapi.document(contract, self._parts.model_name, self._parts.max_batch_rows, events=events)
+        found = openapi.document(contract, self._parts.model_name, self._parts.max_batch_rows, events=events)
+        return found | ({"servers": [{"url": self._parts.root_path}]} if self._parts.root_path else {})
 
 
 def build(parts: Parts) -> Service:
@@ -109,7 +112,7 @@ def build(parts: Parts) -> Service:
     if parts.deliveries.wanted:
         app.include_router(registry_events.router(parts.deliveries, parts.memory, parts.peers, parts.metrics))
     app.include_router(metrics.router(parts.metrics, parts.peers, parts.lane))
-    docs.add(app)
+    docs.add(app, parts.root_path)
     _answer_errors(app, parts.metrics)
     if parts.origins:
         app.add_middleware(

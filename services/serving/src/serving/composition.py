@@ -115,6 +115,7 @@ def compose(
         journal=journal,
         recorder=status_of(settings.run_dir),
         chores=chores,
+        root_path=settings.root_path,
         stack=settings.stack,
         memory=Memory(settings.max_buffered_bytes),
         deliveries=Deliveries(settings.webhook_secret, settings.model_name, settings.alias),

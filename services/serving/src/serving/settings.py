@@ -2,8 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, SecretStr
+from contract.names import check_model_name
+from pydantic import AfterValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -33,8 +35,8 @@ class Settings(BaseSettings):
     max_model_bytes: int = Field(default=256 * 1024 * 1024, ge=1)
     """A model version of more bytes is refused. A process that loads one takes a few times as much memory."""
 
-    model_name: str = Field(default="trip-duration", pattern=r"^[^/.\x00-\x1f][^/\x00-\x1f]*$", max_length=200)
-    """The registered model that is served, also a folder's name in the store."""
+    model_name: Annotated[str, AfterValidator(check_model_name)] = "trip-duration"
+    """The registered model that is served, also a folder's name in the store: see ``check_model_name``."""
 
     alias: str = Field(default="champion", min_length=1)
     """The alias that the service follows."""
@@ -53,6 +55,9 @@ class Settings(BaseSettings):
 
     allowed_origins: str = ""
     """Pages of other origins that may ask from a browser, as ``https://app.example``, with commas between them."""
+
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    """Below which a proxy serves it that takes this beginning off, as ``/duration``: for the links of ``/docs``."""
 
     max_body_bytes: int = Field(default=8 * 1024 * 1024, ge=1)
     """A longer request body is refused."""

@@ -121,7 +121,7 @@ def _open(contract: Contract, call: Call) -> pa.RecordBatchReader:
 
 
 def _predict(model: LoadedModel, batch: pa.RecordBatch, first_row: int, limit: int) -> Outcome:
-    _check_dictionaries(batch, limit)
+    _check_texts(batch, limit)
     try:
         features = tables.matrix(model.contract, pa.Table.from_batches([batch]))
     except InvalidInput as error:
@@ -129,13 +129,22 @@ def _predict(model: LoadedModel, batch: pa.RecordBatch, first_row: int, limit: i
     return outcome(model, features, first_row)
 
 
-def _check_dictionaries(batch: pa.RecordBatch, limit: int) -> None:
+def _check_texts(batch: pa.RecordBatch, limit: int) -> None:
     """A few bytes may stand for one long text in every row. Raises BodyTooLarge."""
     for column in batch.columns:
         if pa.types.is_dictionary(column.type) and tables.is_string(column.type.value_type):
             longest = pc.max(pc.binary_length(column.dictionary)).as_py() or 0
             if longest * len(column) > limit:
                 raise BodyTooLarge(limit)
+        elif pa.types.is_string_view(column.type) and _viewed(column) > limit:
+            raise BodyTooLarge(limit)
+
+
+def _viewed(column: pa.Array) -> int:
+    """Bytes of all texts that a column of views shows; a view begins with its text's length."""
+    views = np.frombuffer(column.buffers()[1], np.int32).reshape(-1, 4)
+    lengths = views[column.offset : column.offset + len(column), 0].astype(np.int64)
+    return int(lengths[np.asarray(column.is_valid())].sum())
 
 
 def _counted(problem: FieldProblem, first_row: int) -> FieldProblem:

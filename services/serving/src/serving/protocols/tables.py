@@ -47,6 +47,10 @@ def fit(field: RawField, column: pa.Array | pa.ChunkedArray) -> pa.Array:
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if pa.types.is_dictionary(array.type) and (is_string(array.type.value_type) or is_number(array.type.value_type)):
         array = array.dictionary_decode()
+    if pa.types.is_string_view(array.type):
+        array = array.cast(pa.string())
+    elif pa.types.is_decimal(array.type):
+        array = array.cast(pa.float64())
     kind = array.type
     if pa.types.is_null(kind):
         return pa.nulls(len(array), pa.string() if is_text(field) else pa.float64())

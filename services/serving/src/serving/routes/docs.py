@@ -10,20 +10,24 @@ from starlette.responses import HTMLResponse, RedirectResponse
 FILES = "/docs/files"
 
 
-def add(app: FastAPI) -> None:
-    """Serves Swagger UI at ``/docs``; the package fastapi-offline carries its files."""
+def add(app: FastAPI, root_path: str) -> None:
+    """Serves Swagger UI at ``/docs``; the package fastapi-offline carries its files.
+
+    Args:
+        root_path: what a proxy takes off each path, which a browser has to ask for.
+    """
     app.mount(FILES, StaticFiles(directory=str(files("fastapi_offline") / "static")))
 
     @app.get("/", include_in_schema=False)
     async def home() -> RedirectResponse:
-        return RedirectResponse("/docs")
+        return RedirectResponse(f"{root_path}/docs")
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         return get_swagger_ui_html(
-            openapi_url="/openapi.json",
+            openapi_url=f"{root_path}/openapi.json",
             title=f"{app.title}: API",
-            swagger_js_url=f"{FILES}/swagger-ui-bundle.js",
-            swagger_css_url=f"{FILES}/swagger-ui.css",
-            swagger_favicon_url=f"{FILES}/favicon.png",
+            swagger_js_url=f"{root_path}{FILES}/swagger-ui-bundle.js",
+            swagger_css_url=f"{root_path}{FILES}/swagger-ui.css",
+            swagger_favicon_url=f"{root_path}{FILES}/favicon.png",
         )

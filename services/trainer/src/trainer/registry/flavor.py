@@ -11,26 +11,28 @@ from contract.pyfunc import __name__ as loader_module
 from mlflow.models import Model, ModelSignature
 from mlflow.pyfunc import add_to_model
 from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types.schema import AnyType
 
 __all__ = ["save_model", "signature"]
 
 
 def signature(contract: Contract) -> ModelSignature:
-    """The raw fields as MLflow's column types; whole numbers that may be null are doubles, as in a frame."""
+    """The raw fields as MLflow's column types.
+
+    A number may be of any type, since MLflow refuses whole ones where doubles are wanted. The contract looks at each.
+    """
     inputs = [ColSpec(_type(field), field.name, required=field.required) for field in contract.fields]
     return ModelSignature(Schema(inputs), Schema([ColSpec(DataType.float, contract.output.name)]))
 
 
-def _type(field: RawField) -> DataType:
+def _type(field: RawField) -> DataType | AnyType:
     match field:
         case Timestamp():
             return DataType.datetime
-        case Category(of_numbers=True):
-            return DataType.long
-        case Category():
+        case Category(of_numbers=False):
             return DataType.string
         case _:
-            return DataType.double
+            return AnyType()
 
 
 def save_model(path: str, mlflow_model: Model, bundle_folder: Path, contract: Contract) -> None:
