@@ -31,9 +31,7 @@ def registered(mlflow: MlflowClient, run: str) -> str:
     return str(mlflow.create_model_version(MODEL, "mlflow-artifacts:/there", run).version)
 
 
-def test_a_version_whose_run_is_gone_for_good_is_a_version_still(
-    mlflow: MlflowClient, run: str, tmp_path: Path
-) -> None:
+def test_a_version_outlives_its_run(mlflow: MlflowClient, run: str, tmp_path: Path) -> None:
     versions, version = Registry(mlflow, MODEL), registered(mlflow, run)
     assert versions.learnt_from(version) == LearntFrom("tlc", "green", ["2021-01"])
 
