@@ -145,6 +145,23 @@ def test_a_name_is_looked_up_once_and_asked_under_its_own_name(site: Any, monkey
     assert site.asked[-1][1]["Host"] == f"mirror.corp:{port}"
 
 
+def test_data_come_through_the_proxy_that_the_environment_names(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which looks names up: so only hosts that are named are let through."""
+    monkeypatch.setenv("http_proxy", site.base)
+    monkeypatch.setenv("no_proxy", "near.corp")
+    asked = names(monkeypatch, {"mirror.corp": [], "near.corp": ["127.0.0.1"]})
+    site.files["http://mirror.corp/x"] = b"content"
+
+    assert ask("http://mirror.corp/x", allowed("mirror.corp")).content == b"content"
+    with pytest.raises(LocationRefused, match="the proxy looks it up: TRAINER_DATA_HOSTS must name it"):
+        ask("http://other.example/x", allowed("*"))
+
+    assert asked == []
+    with pytest.raises(httpx.ConnectError):  # nobody is there; what counts is that it was asked for directly
+        ask("http://near.corp:9/x", allowed("near.corp:9"))
+    assert asked == ["near.corp"]
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254"])
 def test_a_public_name_with_an_address_of_the_inside_is_refused(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names(monkeypatch, {"evil.example": ["93.184.216.34", address]})
