@@ -40,6 +40,9 @@ class StoppingReplica:
 
     stop_at: str
 
+    def serves(self, version: str) -> bool:
+        raise NotImplementedError("nobody moves the alias by hand here")
+
     def stage(self, version: str) -> str:
         self._reached("stage")
         return "digest"

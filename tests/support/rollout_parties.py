@@ -131,6 +131,9 @@ class MemoryReplica:
     lease: Lease | None = None
     answers: float = 1.0
 
+    def serves(self, version: str) -> bool:
+        return self._called(lambda: self.version == version)
+
     def stage(self, version: str) -> str:
         return self._called(lambda: self._stage(version))
 

@@ -13,7 +13,7 @@ from embedded.stack import Stack
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from outages import kill
-from programs import Replica, until
+from programs import TOKEN, Replica, until
 from stoppable_driver import MODEL, Driver, Order
 from trainer.data.warehouse import connect
 from trainer.registry.champion import CHAMPION, PROMPT, Registry
@@ -21,6 +21,8 @@ from trainer.rollout.change import Rollout
 from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.proof import Proof
 from trainer.rollout.reconciliation import reconcile
+from trainer.rollout.replica import HttpReplica
+from trainer.rollout.replicas import find_replicas
 
 BETWEEN_REQUESTS = 0.02
 """Seconds."""
@@ -83,10 +85,13 @@ class RolloutStack:
 
         def settled() -> bool:
             with suppress(psycopg2.OperationalError, MlflowException), self.ledger() as ledger:
-                return reconcile(self.registry, ledger)
+                return reconcile(self.registry, ledger, self._clients)
             return False
 
         until(settled, 60, "the lock is free")
+
+    def _clients(self) -> list[HttpReplica]:
+        return [client for replica in self.replicas for client in find_replicas(replica.url, TOKEN)]
 
     def agree(self, version: str) -> bool:
         """Alias, all workers of both replicas, for good, and the ledger."""

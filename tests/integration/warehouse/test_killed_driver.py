@@ -42,14 +42,14 @@ def test_after_a_kill_the_lock_is_free_and_the_alias_tells_how_it_ended(
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as driver:
         assert driver.stdout is not None
         assert driver.stdout.readline() == f"{step}\n"
-        assert not reconcile(alias, ledger)
+        assert not reconcile(alias, ledger, list)
         with pytest.raises(RolloutInProgress):
             ledger.locked(0).__enter__()
         driver.kill()
     # as long as Postgres takes to notice
     with ledger.locked(30):
         pass
-    assert reconcile(alias, ledger)
+    assert reconcile(alias, ledger, list)
 
     newest = ledger.history()[0]
     assert alias.version_of("champion") == champion

@@ -190,7 +190,7 @@ def test_reconciliation_ends_what_a_dead_driver_left_by_what_the_alias_says(
     served(ledger, change("7"))
     ledger.begin(change("8", "7", "promote"))
     world = World(champion)
-    assert reconcile(world.aliases, ledger)
+    assert reconcile(world.aliases, ledger, lambda: world.replicas)
 
     assert (ledger.history()[0].outcome, ledger.history()[0].failure) == (outcome, failure)
     assert len(ledger.history()) == 2
@@ -199,15 +199,16 @@ def test_reconciliation_ends_what_a_dead_driver_left_by_what_the_alias_says(
 def test_reconciliation_leaves_a_rollout_that_is_under_way(ledger: PostgresLedger, url: str) -> None:
     with connect(url) as connection, ledger.locked(0):
         ledger.begin(change("8", "7"))
-        assert not reconcile(World("8").aliases, PostgresLedger(connection, MODEL))
+        assert not reconcile(World("8").aliases, PostgresLedger(connection, MODEL), list)
 
         assert [row.outcome for row in ledger.history()] == ["under way"]
 
 
 def test_an_alias_moved_by_hand_is_told_of_once(ledger: PostgresLedger) -> None:
     served(ledger, change("7"))
+    world = World("5")
     for _ in range(2):
-        assert reconcile(World("5").aliases, ledger)
+        assert reconcile(world.aliases, ledger, lambda: world.replicas)
 
     told = ledger.history()
     assert [(row.change.kind, row.change.from_version, row.change.to_version) for row in told] == [

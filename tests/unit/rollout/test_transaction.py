@@ -32,7 +32,7 @@ def strikes(effect: Literal["fails", "kills", "outage"]) -> list[Strike]:
 
 def assert_all_agree(world: World) -> None:
     """Alias, replicas and ledger, once leases have ended and reconciliation has run."""
-    assert reconcile(world.aliases, world.ledger)
+    assert reconcile(world.aliases, world.ledger, lambda: world.replicas)
     assert not world.leased
     if world.champion is not None:
         assert world.served == [world.champion] * 2
@@ -214,7 +214,7 @@ def test_a_second_rollout_is_refused_while_the_lock_is_held_and_so_is_reconcilia
     with world.ledger.locked(0):
         with pytest.raises(RolloutInProgress):
             world.roll_out()
-        assert not reconcile(world.aliases, world.ledger)
+        assert not reconcile(world.aliases, world.ledger, lambda: world.replicas)
 
 
 def test_an_alias_moved_by_hand_gets_its_row_once() -> None:
@@ -228,9 +228,21 @@ def test_an_alias_moved_by_hand_gets_its_row_once() -> None:
     assert (world.last.change.actor, world.last.change.from_version, world.last.outcome) == (BY_HAND, "7", "done")
 
 
+def test_an_alias_moved_by_hand_to_what_is_not_served_gets_no_row() -> None:
+    world = World()
+    world.champion = "8"  # which no replica has taken, as one that is damaged
+    assert reconcile(world.aliases, world.ledger, lambda: world.replicas)
+    assert [row.change.to_version for row in world.rows] == ["7"]
+
+    world.away = "replica a"
+    world.replicas[1].version = "8"
+    assert reconcile(world.aliases, world.ledger, lambda: world.replicas)
+    assert world.last.change.to_version == "8", "by all that can be asked"
+
+
 def test_a_registry_without_the_alias_changes_nothing_that_is_served_and_needs_no_row() -> None:
     world = World()
     world.champion = None
-    assert reconcile(world.aliases, world.ledger)
+    assert reconcile(world.aliases, world.ledger, lambda: world.replicas)
 
     assert len(world.rows) == 1

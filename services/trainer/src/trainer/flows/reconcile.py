@@ -16,6 +16,7 @@ from trainer.flows.outside import (
     connected_warehouse,
     ledger,
     prompt_registry,
+    replicas,
     settings,
     training_run,
     unfinished_training_runs,
@@ -45,7 +46,7 @@ def reconcile() -> State[Any]:
     webhook is kept; if that fails, the run says so and ends well, since polls do the same, only later.
     """
     with ledger(MODEL_NAME) as rollouts:
-        settled = settle_all(prompt_registry(MODEL_NAME), rollouts)
+        settled = settle_all(prompt_registry(MODEL_NAME), rollouts, replicas)
     with get_client(sync_client=True) as prefect:
         skip_missed(prefect)
         _end_silent(prefect)

@@ -32,6 +32,9 @@ class Replica(Protocol):
     def verify(self, proof: Proof, generation: int) -> None:
         """Raises NotServed unless every worker serves the version, and answers as it should."""
 
+    def serves(self, version: str) -> bool:
+        """Whether every worker serves the version."""
+
     def verify_fulfilled(self, version: str) -> None:
         """Raises NotServed unless the version is served without a lease; waits for as long as a poll takes."""
 

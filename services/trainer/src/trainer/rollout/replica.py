@@ -61,6 +61,13 @@ class HttpReplica:
             raise NotServed(f"{self}: workers are at generations {held}, not all at {generation}")
         self._check_answers(proof)
 
+    def serves(self, version: str) -> bool:
+        try:
+            self._check_served(self._served(), version)
+        except NotServed:
+            return False
+        return True
+
     def verify_fulfilled(self, version: str) -> None:
         # the replica's own poll may be at it just now
         retrying = Retrying(

@@ -52,7 +52,7 @@ def roll_out(
         Refused, NotServed, Unavailable, or the registry's or warehouse's own error: everything is as it was.
     """
     with ledger.locked(wait_seconds):
-        settle(aliases, ledger)
+        settle(aliases, ledger, find_replicas)
         _check_decision(change, aliases)
         attempt = _Attempt(change, proof, aliases, ledger, ledger.begin(change), lease_seconds)
         try:
