@@ -20,6 +20,9 @@ from xdist.scheduler import LoadScopeScheduling
 
 MakeBundle = Callable[..., Contract]
 
+# a thread of MLflow's would tell of us, and change the environment while clients read it, which then fail
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+
 hypothesis.settings.register_profile("quick", max_examples=20)
 
 STACKS = tuple(f"tests/integration/{folder}/" for folder in ("pipeline", "unattended", "replay", "rollout"))
