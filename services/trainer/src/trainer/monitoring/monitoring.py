@@ -99,7 +99,8 @@ class Monitoring(BaseModel):
     def message(self) -> str:
         """In one line."""
         if self.verdict == "no reference":
-            return f"{self.model} version {self.version} has no reference: it was trained before one was kept, or its run is gone"
+            why = "it was trained before one was kept, or its run is gone"
+            return f"{self.model} version {self.version} has no reference: {why}"
         if self.verdict == "too few predictions":
             return f"too few predictions: {self.rows:,} of at least {self.least_rows:,}"
         parts = [
