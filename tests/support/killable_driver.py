@@ -41,7 +41,7 @@ class StoppingReplica:
     stop_at: str
 
     def serves(self, version: str) -> bool:
-        raise NotImplementedError("nobody moves the alias by hand here")
+        return False
 
     def stage(self, version: str) -> str:
         self._reached("stage")

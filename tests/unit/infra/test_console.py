@@ -220,7 +220,7 @@ def test_what_answers_at_a_stack_s_port_and_is_another_is_left_alone(
     with pytest.raises(NoStack, match=rf"another one answers at http://127\.0\.0\.1:{other.port}"):
         find()
     with pytest.raises(NoStack):
-        find(to_predict=True)
+        find(service_alone=True)
     demo_at(tmp_path / ".demo", other.port)
     with pytest.raises(NoStack):
         find("demo")

@@ -52,13 +52,13 @@ def _run(
 
 def predict(terminal: Terminal) -> None:
     """Shows a prediction of the stack that is up."""
-    place = find(Choices.read(os.environ).stack, to_predict=True)
+    place = find(Choices.read(os.environ).stack, service_alone=True)
     show(ask(place.serving), place.serving, terminal)
 
 
 def history(terminal: Terminal) -> None:
     """Shows what was served when, why and by whose decision."""
-    place = find(Choices.read(os.environ).stack, to_predict=True)
+    place = find(Choices.read(os.environ).stack, service_alone=True)
     show_history(read_history(place.serving), place.kind, terminal)
 
 

@@ -87,19 +87,19 @@ def setting(port: str) -> str:
     return {**dotenv.read(), **os.environ}.get(port) or PORTS[port]
 
 
-def find(kind: str = "", *, to_predict: bool = False) -> Whereabouts:
+def find(kind: str = "", *, service_alone: bool = False) -> Whereabouts:
     """The stack that is up.
 
     Args:
         kind: ``demo`` or ``compose``; empty for the only one.
-        to_predict: its model service is enough.
+        service_alone: its model service is enough.
 
     Raises:
         NoStack: none, or not that one.
         TwoStacks: both.
     """
     wanted = [place for place in (compose(), demo()) if place and kind in ("", place.kind)]
-    up = [place for place in wanted if (place.serves if to_predict else place.up)]
+    up = [place for place in wanted if (place.serves if service_alone else place.up)]
     if not up:
         raise NoStack([place.prefect for place in wanted if stack_at(f"{place.prefect_api}/health") is not None])
     if len(up) > 1:

@@ -1,6 +1,6 @@
 """Those that take part in a rollout, as its driver sees them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -37,6 +37,10 @@ class Replica(Protocol):
 
     def verify_fulfilled(self, version: str) -> None:
         """Raises NotServed unless the version is served without a lease; waits for as long as a poll takes."""
+
+
+FindReplicas = Callable[[], Sequence[Replica]]
+"""All that there are at the moment of asking. Raises Unavailable if there are none."""
 
 
 class Aliases(Protocol):

@@ -1,22 +1,18 @@
 """The ledger is brought to what the registry says, whoever died before telling it."""
 
 import logging
-from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from trainer.registry.champion import CHAMPION
 from trainer.rollout.change import Change
 from trainer.rollout.errors import Refused, RolloutInProgress, Unavailable
-from trainer.rollout.parties import Aliases, Ledger, Replica
+from trainer.rollout.parties import Aliases, FindReplicas, Ledger
 
 log = logging.getLogger(__name__)
 
 DIED = "its driver died"
 DIED_AFTER = "its driver died after the alias had moved"
 BY_HAND = "by hand in the registry"
-
-
-FindReplicas = Callable[[], Sequence[Replica]]
 
 
 def reconcile(aliases: Aliases, ledger: Ledger, find_replicas: FindReplicas) -> bool:

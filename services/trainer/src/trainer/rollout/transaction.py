@@ -15,7 +15,7 @@ from typing import TypeVar
 from trainer.registry.champion import CHAMPION
 from trainer.rollout.change import Change
 from trainer.rollout.errors import AlreadyChampion, ChampionChanged, NotServed
-from trainer.rollout.parties import Aliases, Ledger, Replica
+from trainer.rollout.parties import Aliases, FindReplicas, Ledger, Replica
 from trainer.rollout.proof import Proof
 from trainer.rollout.reconciliation import settle
 
@@ -30,7 +30,7 @@ Answer = TypeVar("Answer")
 def roll_out(
     change: Change,
     proof: Proof,
-    find_replicas: Callable[[], Sequence[Replica]],
+    find_replicas: FindReplicas,
     aliases: Aliases,
     ledger: Ledger,
     wait_seconds: float,
@@ -91,7 +91,7 @@ class _Attempt:
     def version(self) -> str:
         return self.change.to_version
 
-    def run(self, find_replicas: Callable[[], Sequence[Replica]]) -> None:
+    def run(self, find_replicas: FindReplicas) -> None:
         self.replicas = find_replicas()
         with self._timed("stage"):
             self._check_digests(self._all(lambda replica: replica.stage(self.version)))
