@@ -6,7 +6,7 @@ The validator is generated from the contract and runs in pydantic's compiled cor
 import dataclasses
 import difflib
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -80,8 +80,7 @@ class Rows:
 
     def _parse_long_batch(self, body: bytes, most: int | None) -> Sequence[Row]:
         document = _object(body)
-        others = (name for name in document if name != "rows")
-        if problems := [self._unknown(name, None) for name in itertools.islice(others, MOST_PROBLEMS)]:
+        if problems := self._others(document, {"rows"}, None):
             raise InvalidInput(problems)
         listed = document.get("rows")
         entries = listed if isinstance(listed, list) else []
@@ -99,8 +98,7 @@ class Rows:
 
     def _shortened(self, row: Row) -> bytes:
         """A long row as JSON without what would be too much work to refuse by the validator. Raises InvalidInput."""
-        others = (name for name in row if name not in self._fields)
-        if problems := [self._unknown(name, None) for name in itertools.islice(others, MOST_PROBLEMS)]:
+        if problems := self._others(row, self._fields, None):
             raise InvalidInput(problems)
         self._check_size(row, None)
         return _json(row)
@@ -109,13 +107,17 @@ class Rows:
         """Refuses what would be too much work to refuse by the validator."""
         problems = []
         if len(row) > len(self._fields) + MOST_PROBLEMS:
-            names = (name for name in row if name not in self._fields)
-            problems = [self._unknown(name, number) for name in itertools.islice(names, MOST_PROBLEMS)]
+            problems = self._others(row, self._fields, number)
         for name, field in self._fields.items():
             if isinstance(row.get(name), list | dict):
                 problems.append(FieldProblem(name, f"is {_json_type(row[name])}", field.allowed, number))
         if problems:
             raise InvalidInput(problems[:MOST_PROBLEMS])
+
+    def _others(self, document: Row, known: Container[str], number: int | None) -> list[FieldProblem]:
+        """The first of the names that aren't known."""
+        names = (name for name in document if name not in known)
+        return [self._unknown(name, number) for name in itertools.islice(names, MOST_PROBLEMS)]
 
     def _explain_some(self, entries: Sequence[Any], error: ValidationError) -> BadJson | InvalidInput:
         """The first problems of a long batch, row by row."""

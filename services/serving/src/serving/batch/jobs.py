@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from serving.batch.frames import OUTCOMES
 from serving.calls import Answer, Call
 from serving.predictions import Served
 from serving.protocols import arrow_stream, feedback, invocations, open_inference, rows
@@ -37,15 +38,18 @@ def run(job: str, served: Served, call: Call) -> Answer:
 
 
 def outcomes(call: Call) -> Answer:
-    """The one job without a model that may be refused: what came true."""
+    """What came true: the one job without a model that may be refused."""
     try:
         return feedback.check(call)
     except Exception as error:  # noqa: BLE001
-        return refuse("predict-batch", error)
+        return _noted(OUTCOMES, rows.refusal(error), error)
 
 
 def refuse(job: str, error: Exception) -> Answer:
-    answer = JOBS[job].refuse(error)
+    return _noted(job, JOBS[job].refuse(error), error)
+
+
+def _noted(job: str, answer: Answer, error: Exception) -> Answer:
     if answer.status == 500:
         log.error("a job failed", exc_info=error, extra={"job": job})
     return answer
