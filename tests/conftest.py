@@ -23,7 +23,10 @@ MakeBundle = Callable[..., Contract]
 # a thread of MLflow's would tell of us, and change the environment while clients read it, which then fail
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
-hypothesis.settings.register_profile("quick", max_examples=20)
+# a busy machine takes longer than Hypothesis's default for an example, and nothing here promises a time
+hypothesis.settings.register_profile("whole", deadline=None)
+hypothesis.settings.register_profile("quick", deadline=None, max_examples=20)
+hypothesis.settings.load_profile("whole")
 
 STACKS = tuple(f"tests/integration/{folder}/" for folder in ("pipeline", "unattended", "replay", "rollout"))
 """Folders whose tests share a stack that takes long to start. The longest first: shorter ones fill the gaps."""
