@@ -21,6 +21,9 @@ from contract.errors import FieldProblem
 Column = NDArray[np.float64]
 
 EPOCH = datetime(1970, 1, 1)
+NAME = r"^[^\p{Cc}]{1,200}$"
+"""Of a field, whose name is the column's in the table that it comes from: any text without control characters."""
+
 LARGEST = 1e37
 """Bound of an unbounded number: what two of them give when subtracted still fits float32."""
 
@@ -40,7 +43,7 @@ def seconds(moment: datetime) -> float:
 class RawField(Document, ABC):
     """What all fields have in common."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=NAME)
     description: str
     required: bool = True
     """A field that isn't required may be absent or null, and then has ``default``, or counts as missing without one."""

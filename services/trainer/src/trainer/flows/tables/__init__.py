@@ -1,0 +1,1 @@
+"""Flows for every use case that has a declaration."""

@@ -1,0 +1,202 @@
+"""What ``usecase.yaml`` may say. Its JSON Schema is made from these models."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from contract.fields import NAME
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from trainer.modelling.parameters import Boosting
+from trainer.usecase.features import AnyFeature
+
+LABEL = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
+REASON = r"^[a-z][a-z0-9_]{0,62}$"
+CRON = r"^\S+( \S+){4}$"
+
+Text = Annotated[str, StringConstraints(pattern=NAME)]
+"""A column's or a field's name."""
+Reason = Annotated[str, StringConstraints(pattern=REASON)]
+Expression = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
+"""Of SQL, as DuckDB has it."""
+
+ColumnType = Literal["number", "integer", "text", "timestamp", "boolean"]
+Period = Literal["day", "week", "month", "all"]
+
+EPOCHS = ("epoch seconds", "epoch milliseconds")
+"""Formats of times that are numbers."""
+
+
+class Part(BaseModel):
+    """A part of the file: immutable, and it refuses what it doesn't know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Files(Part):
+    """Files that a table is read from."""
+
+    files: str | list[str] = Field(
+        description="A file, a folder, a glob, or a list of these, relative to the repository's folder. With {period} in "
+        "it, each period has a file of its own."
+    )
+    format: Literal["csv", "parquet", "json", "arrow"] | None = Field(
+        None, description="Without, the files' names say it. CSV and JSON lines may be gzipped."
+    )
+    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] = Field(",", description="Of CSV.")
+    quote: Annotated[str, StringConstraints(max_length=1)] = Field('"', description="Of CSV; empty for none.")
+    decimal: Literal[".", ","] = Field(".", description="Before the decimals of a number in CSV.")
+    encoding: Literal["utf-8", "latin-1", "utf-16"] = Field("utf-8", description="Of CSV.")
+    missing: list[str] = Field(["", "NA"], description="Texts of CSV and JSON that stand for no value.")
+
+
+class Column(Part):
+    """A column of the table."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, populate_by_name=True)
+
+    type: ColumnType
+    spellings: list[Text] | None = Field(
+        None, alias="from", description="Names that the column has in files, the first that a file has counts."
+    )
+    sql: Expression | None = Field(None, description="Its value, from the columns that have no sql themselves.")
+    format: str | None = Field(
+        None,
+        description="Of times that are texts, such as %d.%m.%Y (strptime's letters), or `epoch seconds`, or `epoch "
+        "milliseconds`. Without, ISO 8601.",
+    )
+    missing: list[str] = Field([], description="More texts that stand for no value in this column.")
+
+
+class Table(Part):
+    """What a row is."""
+
+    time: Text | None = Field(None, description="Column with the moment when the event begins.")
+    timezone: str | None = Field(None, description="Whose clock the times show. Times with an offset become its.")
+    period: Period = Field("all", description="What is loaded, replaced and judged together.")
+    key: list[Text] = Field([], description="Columns that make a row itself: no two rows have the same.")
+    group: list[Text] = Field(
+        [], description="Columns of which rows with the same values stay together when rows are split."
+    )
+    columns: dict[Text, Column] = Field(min_length=1, max_length=1_000)
+    reject: dict[Reason, Expression] = Field(
+        {}, description="Rows that can't be true, by the reason: kept apart when they are loaded."
+    )
+    leave_out: dict[Reason, Expression] = Field(
+        {}, description="Rows that are true, but that a model shall not learn from, nor be judged on."
+    )
+
+
+class Target(Part):
+    """What is predicted."""
+
+    column: Text
+    unit: str = Field("", max_length=40, description="Of the prediction, such as USD.")
+    description: str = ""
+    minimum: float | None = Field(None, description="No value lies below it.")
+
+
+class NumberField(Part):
+    """A number."""
+
+    type: Literal["number"]
+    description: str = ""
+    required: bool = True
+    unit: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    example: float | None = None
+
+
+class IntegerField(Part):
+    """A whole number."""
+
+    type: Literal["integer"]
+    description: str = ""
+    required: bool = True
+    unit: str | None = None
+    minimum: int | None = None
+    maximum: int | None = None
+    example: int | None = None
+
+
+class CategoryField(Part):
+    """One of the values that are listed."""
+
+    type: Literal["category"]
+    description: str = ""
+    required: bool = True
+    values: list[str] | list[int] = Field(min_length=1, max_length=20_000)
+    unknown: Literal["reject", "missing"] = Field(
+        "missing", description="Whether another value is refused, or counts as missing."
+    )
+    example: str | int | None = None
+
+
+class TimestampField(Part):
+    """A moment on a wall clock."""
+
+    type: Literal["timestamp"]
+    description: str = ""
+    required: bool = True
+    timezone: str | None = Field(None, description="Whose clock; without, the table's.")
+    minimum: datetime | None = None
+    maximum: datetime | None = None
+    example: datetime | None = None
+
+
+AnyField = Annotated[NumberField | IntegerField | CategoryField | TimestampField, Field(discriminator="type")]
+
+
+class Judge(Part):
+    """How a model is judged before it is served."""
+
+    holdout: int = Field(1, ge=1, le=366, description="Newest periods that judge, which training never sees.")
+    share: float = Field(
+        0.2, gt=0, lt=0.9, description="Of rows that judge, where there are no periods: chosen by their key."
+    )
+    slices: list[Text] = Field([], description="Category fields: a new model may be worse in none of their values.")
+
+
+class TableBoosting(Boosting):
+    """XGBoost's parameters, with defaults that do well on tables of many kinds: benchmarks/tables.md."""
+
+    max_depth: int = Field(6, ge=1, le=16, description="Levels of a tree.")
+    reg_lambda: float = Field(1, ge=0, description="L2 regularisation of leaf values.")
+
+
+class Train(Part):
+    """How a model is trained."""
+
+    schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field(None, description="Cron, in UTC.")
+    last: int = Field(2, ge=1, le=1_000, description="Newest periods before the holdout that it learns from.")
+    boosting: TableBoosting = TableBoosting()
+
+
+class Ingest(Part):
+    """When rows are loaded."""
+
+    schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field(None, description="Cron, in UTC.")
+
+
+class Declaration(Part):
+    """The whole of ``usecase.yaml``."""
+
+    name: Annotated[str, StringConstraints(pattern=LABEL)] = Field(
+        description="Of the folder, the registered model and the deployments."
+    )
+    description: str = ""
+    task: Literal["regression"] = "regression"
+    sources: dict[Annotated[str, StringConstraints(pattern=LABEL)], Files] = Field(
+        min_length=1, description="Where rows come from. The first is the default."
+    )
+    table: Table
+    target: Target
+    fields: dict[Text, AnyField] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="What a request has: columns of the table that are known beforehand.",
+    )
+    features: Literal["auto"] | list[AnyFeature] = "auto"
+    judge: Judge = Judge()
+    train: Train = Train()
+    ingest: Ingest = Ingest()

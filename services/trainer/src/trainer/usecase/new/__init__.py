@@ -1,0 +1,1 @@
+"""A declaration out of a table: what is in it is measured, decided on, written out, and told."""
