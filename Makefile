@@ -11,8 +11,8 @@
 
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: demo demo-down up down train replay predict history backup restore upgrade test test-all e2e bench lint sbom pin help
-export SOURCE DATA MONTHS HOLDOUT TRIALS SPEED STACK
+.PHONY: demo demo-down up down new check train replay predict history backup restore upgrade test test-all e2e bench lint sbom pin help
+export NAME TARGET TIME KEY TASK USECASE SOURCE DATA MONTHS PERIODS HOLDOUT TRIALS SPEED STACK
 # the tests start dozens of programs: without bytecode on the disk each would compile this repository again
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -45,6 +45,12 @@ up:  ## the whole loop with Docker: build, start, wait for the first prediction
 
 down:  ## stop the Docker stack; its data stay in the volumes
 	@docker compose --profile '*' down --remove-orphans
+
+new: $(INSTALLED)  ## NAME=… DATA=… TARGET=…: a use case from a table; writes usecases/NAME/usecase.yaml and says what it found
+	@$(BIN)/python -m trainer.usecase new
+
+check: $(INSTALLED)  ## USECASE=…: is its file sound, and do its data fit? needs no stack
+	@$(BIN)/python -m trainer.usecase check
 
 train:  ## train on the stack that is up, and follow the run
 	@$(CONSOLE) train

@@ -22,6 +22,12 @@ class Settings(BaseSettings):
     migrations: Path = Path("infra/postgres/warehouse/alembic.ini")
     """Alembic's configuration of the warehouse's schema."""
 
+    usecases: Path = Path("usecases")
+    """The folder of all use cases. Paths in their files are relative to the folder that it lies in."""
+
+    usecase: str = Field(default="trip-duration", validation_alias="SERVING_MODEL_NAME")
+    """The use case whose model the service serves, and which is trained first."""
+
     first_training: bool = True
     """Train once, when deploying, if no model is champion yet."""
 

@@ -15,10 +15,11 @@ from trainer.data.transaction import Cursor
 ROWS_AT_A_TIME = 50_000
 
 
-def copy_in(cursor: Cursor, table_name: str, rows: pa.Table) -> None:
+def copy_in(cursor: Cursor, table_name: str, rows: pa.Table, schema: str | None = None) -> None:
     """Appends rows to a table that has columns of the same names. The whole is never held as CSV."""
+    table = sql.Identifier(schema, table_name) if schema else sql.Identifier(table_name)
     statement = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(
-        sql.Identifier(table_name), sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
+        table, sql.SQL(", ").join(map(sql.Identifier, rows.column_names))
     )
     cursor.copy_expert(statement, _Pieces(_as_csv(rows)), size=1 << 16)
 

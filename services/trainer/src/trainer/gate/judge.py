@@ -77,16 +77,14 @@ def judge(
 
 def _refusals(verdict: Verdict, holdout: Holdout) -> Iterator[str]:
     terms = verdict.terms
-    if verdict.rows < terms.least_rows:
+    if verdict.rows < terms.least_rows and not (verdict.serves_unjudged and verdict.rows):
         yield f"undecidable: the holdout has {verdict.rows} rows, fewer than {terms.least_rows}"
         return
     if not np.isfinite(verdict.rmse):
         yield "the candidate's predictions aren't all finite"
-    if verdict.explained > 1 - terms.least_unexplained:
-        yield f"too good to be true: explains {verdict.explained:.2%} of the variance, so it has seen the outcome"
-    for name, values in holdout.inputs.items():
-        if (correlation := _rank_correlation(values, holdout.actual)) > TELLING:
-            yield f"the field {name} tells the outcome (rank correlation {correlation:.4f}): a leak"
+    if verdict.rows < terms.least_rows:
+        return
+    yield from _leaks(verdict, holdout)
     for found in verdict.comparisons:
         if not found.beaten:
             yield (
@@ -99,6 +97,14 @@ def _refusals(verdict: Verdict, holdout: Holdout) -> Iterator[str]:
                 f"worse on {part.by} {part.name}: RMSE {part.candidate:.3f}, the champion's {part.champion:.3f}"
                 f" ({part.loss:+.1%} of at most {terms.most_slice_loss:+.0%}, {part.rows:,} rows)"
             )
+
+
+def _leaks(verdict: Verdict, holdout: Holdout) -> Iterator[str]:
+    if verdict.explained > 1 - verdict.terms.least_unexplained:
+        yield f"too good to be true: explains {verdict.explained:.2%} of the variance, so it has seen the outcome"
+    for name, values in holdout.inputs.items():
+        if (correlation := _rank_correlation(values, holdout.actual)) > TELLING:
+            yield f"the field {name} tells the outcome (rank correlation {correlation:.4f}): a leak"
 
 
 def _of(against: str) -> str:

@@ -17,7 +17,7 @@ def markdown(verdict: Verdict) -> str:
     lines += [
         "",
         f"Judged on {verdict.rows:,} rows of the holdout, {_unseen(verdict)}: RMSE"
-        f" {verdict.rmse:.3f} {verdict.unit}s, {verdict.explained:.1%} of the variance explained.",
+        f" {verdict.rmse:.3f}{_plural(verdict.unit)}, {verdict.explained:.1%} of the variance explained.",
         "",
         "## What it must beat",
         f"RMSE, and the candidate's less that with its {verdict.terms.confidence:.0%} interval (paired bootstrap,"
@@ -38,6 +38,10 @@ def markdown(verdict: Verdict) -> str:
             ),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _plural(unit: str) -> str:
+    return f" {unit}s" if unit.islower() else f" {unit}" if unit else ""
 
 
 def _unseen(verdict: Verdict) -> str:

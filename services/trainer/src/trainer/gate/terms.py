@@ -16,6 +16,9 @@ class Terms(BaseModel):
         0.05, ge=0, le=1, description="By which share the error may be higher than the champion's in any slice."
     )
     least_rows: int = Field(1_000, ge=2, description="Of the holdout; with fewer nothing is decided.")
+    serves_first: bool = Field(
+        False, description="Whether a first model is served although the holdout has too few rows to judge it by."
+    )
     least_slice_rows: int = Field(300, ge=2, description="Of a slice; a smaller one is shown, but decides nothing.")
     least_unexplained: float = Field(
         0.01,

@@ -91,10 +91,18 @@ class Verdict(Part):
         return ""
 
     @property
+    def serves_unjudged(self) -> bool:
+        """Whether it is a first model, which may be served whatever a small holdout says."""
+        return self.terms.serves_first and self.champion is None and self.rows < self.terms.least_rows
+
+    @property
     def _outcome(self) -> str:
         if self.refusals:
             more = len(self.refusals) - MOST_NAMED
             return "; ".join([*self.refusals[:MOST_NAMED], *([f"and {more} more reasons"] if more > 0 else [])])
+        if self.serves_unjudged:
+            little = f"first model, holdout RMSE {self.rmse:.3f}; the holdout of {self.rows:,} rows says little"
+            return "; ".join([*self.notes, little])
         beside = next((found for found in self.comparisons if found.against == CHAMPION), None)
         if beside is None:
             return "; ".join([*self.notes, f"first model, holdout RMSE {self.rmse:.3f}, better than all baselines"])

@@ -16,15 +16,18 @@ INK = "#1f3a5f"
 ACCENT = "#c8553d"
 
 
-def draw(folder: Path, holdout: Predicted, hours: NDArray[np.int64], booster: xgboost.Booster, what: str) -> None:
+def draw(
+    folder: Path, holdout: Predicted, hours: NDArray[np.int64] | None, booster: xgboost.Booster, what: str
+) -> None:
     """All pictures of a model, into a folder.
 
     Args:
-        hours: hour of day of each row of the holdout, 0 to 23, shape (n,).
+        hours: hour of day of each row of the holdout, 0 to 23, shape (n,); None for no picture by hour.
         what: the outcome and its unit, for the axes.
     """
     predicted_against_actual(folder / "predicted_against_actual.png", holdout, what)
-    residuals_by_hour(folder / "residuals_by_hour.png", hours, holdout.residuals, what)
+    if hours is not None:
+        residuals_by_hour(folder / "residuals_by_hour.png", hours, holdout.residuals, what)
     feature_importance(folder / "feature_importance.png", booster.get_score(importance_type="total_gain"))
 
 
@@ -35,9 +38,11 @@ def predicted_against_actual(path: Path, holdout: Predicted, what: str) -> None:
     figure, axes = _figure(
         f"Holdout: predicted against actual (RMSE {rmse:.2f})", f"actual {what}", f"predicted {what}"
     )
-    top = float(np.quantile(np.concatenate([actual, predicted]), 0.999))
-    density = axes.hexbin(actual, predicted, gridsize=60, extent=(0, top, 0, top), bins="log", cmap="Blues", mincnt=1)
-    axes.plot([0, top], [0, top], color=ACCENT, linewidth=1)
+    low, top = (float(value) for value in np.quantile(np.concatenate([actual, predicted]), [0.001, 0.999]))
+    bottom = min(low, 0.0)
+    extent = (bottom, top, bottom, top)
+    density = axes.hexbin(actual, predicted, gridsize=60, extent=extent, bins="log", cmap="Blues", mincnt=1)
+    axes.plot([bottom, top], [bottom, top], color=ACCENT, linewidth=1)
     figure.colorbar(density, label="rows (log scale)")
     figure.savefig(path, dpi=110)
 

@@ -29,6 +29,8 @@ class Checked:
     """Rows with a value outside of a category's vocabulary, by field, which count as missing."""
     training: str
     holdout: str
+    unfinished: str
+    """The newest period, if it has only begun and is left out."""
     training_rows: int
     holdout_rows: int
 
@@ -49,14 +51,24 @@ def check(declaration: Declaration, root: Path, source: str | None = None, spill
     if declaration.table.period == "all":
         training, holdout = split_by_key(declaration, used)
         share = f"{declaration.judge.share:.0%} of the rows, by their {_by(declaration)}"
-        return Checked(counts, left_out, missing, unknown, "the others", share, training.num_rows, holdout.num_rows)
+        return Checked(counts, left_out, missing, unknown, "the others", share, "", training.num_rows, holdout.num_rows)
     accepted = {
         Period(day, declaration.table.period): counted.accepted for day, counted in counts.items() if day is not None
     }
     found = plan(accepted, declaration.train.last, declaration.judge.holdout)
     in_training = sum(accepted[period] for period in found.training)
     judging = sum(accepted[period] for period in found.holdout)
-    return Checked(counts, left_out, missing, unknown, found.trains, found.judges, in_training, judging)
+    return Checked(
+        counts,
+        left_out,
+        missing,
+        unknown,
+        found.trains,
+        found.judges,
+        str(found.unfinished or ""),
+        in_training,
+        judging,
+    )
 
 
 def _unknown(declaration: Declaration, rows: pa.Table) -> Iterator[tuple[str, int]]:

@@ -40,16 +40,20 @@ def fields_of(declaration: Declaration) -> Iterator[contract_fields.AnyField]:
                     example=int(_number(field)),
                 )
             case CategoryField():
-                example = field.values[0] if field.example is None else field.example
-                yield contract_fields.Category(**described, values=field.values, unknown=field.unknown, example=example)
+                yield contract_fields.Category(
+                    **described,
+                    values=field.values,
+                    unknown=field.unknown,
+                    example=field.values[0] if field.example is None else field.example,
+                )
             case TimestampField():
-                example = field.example or field.minimum or NO_EXAMPLE
+                shown = field.example or field.minimum
                 yield contract_fields.Timestamp(
                     **described,
                     timezone=field.timezone or declaration.table.timezone,
                     minimum=field.minimum,
                     maximum=field.maximum,
-                    example=example if isinstance(example, str) else example.isoformat(),
+                    example=shown.isoformat() if shown else NO_EXAMPLE,
                 )
 
 
@@ -59,7 +63,7 @@ def output_of(declaration: Declaration) -> Output:
 
 
 def fit_contract(declaration: Declaration, rows: pa.Table) -> Contract:
-    """The contract, unsealed, with what its features learn from clean rows; these must not be the ones that judge it."""
+    """The contract, unsealed, with what its features learn from clean rows, which must not be those that judge it."""
     fields = list(fields_of(declaration))
     return Contract(
         name=declaration.name,

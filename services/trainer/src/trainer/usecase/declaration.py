@@ -36,8 +36,8 @@ class Files(Part):
     """Files that a table is read from."""
 
     files: str | list[str] = Field(
-        description="A file, a folder, a glob, or a list of these, relative to the repository's folder. With {period} in "
-        "it, each period has a file of its own."
+        description="A file, a folder, a glob, or a list of these, relative to the repository's folder. With {period} "
+        "in it, each period has a file of its own."
     )
     format: Literal["csv", "parquet", "json", "arrow"] | None = Field(
         None, description="Without, the files' names say it. CSV and JSON lines may be gzipped."

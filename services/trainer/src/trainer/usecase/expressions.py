@@ -1,6 +1,8 @@
 """SQL expressions of a declaration: what they may be, and of which type they are."""
 
+import difflib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -107,6 +109,10 @@ def _parts(tree: Any) -> Iterator[dict[str, Any]]:
 def _said(error: duckdb.Error, columns: Mapping[str, str]) -> str:
     """The first line of what DuckDB says, without its own picture of the statement."""
     line = str(error).splitlines()[0]
-    if "not found in FROM clause" in str(error) or "does not exist" in line:
-        return f"{line.partition(': ')[2] or line} (columns: {', '.join(columns)})"
-    return line
+    if absent := re.search(r'column "([^"]*)" not found in FROM clause', line):
+        near = difflib.get_close_matches(absent[1], columns, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(columns)}"
+        return f"{absent[1]!r} is no column; {hint}"
+    if "GROUP BY" in line:
+        return "has an aggregate; it may only use the columns of its row"
+    return line.partition("Error: ")[2] or line

@@ -4,7 +4,8 @@ import csv
 import gzip
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
@@ -179,18 +180,25 @@ def _read(path: Path, source: Files) -> DataFile:
         raise UnreadableFile(path, f"is no {kind} that can be read: {str(error).splitlines()[0]}") from error
 
 
+@contextmanager
+def unpacked(path: Path) -> Iterator[BinaryIO]:
+    """A file's content; of a gzipped one what is in it."""
+    if path.suffix.lower() == ".gz":
+        with gzip.open(path) as packed:
+            yield cast("BinaryIO", packed)
+    else:
+        with path.open("rb") as plain:
+            yield plain
+
+
 def _header(path: Path, source: Files) -> list[str]:
     encoding = "utf-8-sig" if source.encoding == "utf-8" else source.encoding
-    opened = cast(BinaryIO, gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb"))
-    with opened, TextIOWrapper(opened, encoding=encoding, newline="") as file:
-        quoting = csv.QUOTE_MINIMAL if source.quote else csv.QUOTE_NONE
-        reader = csv.reader(
-            iter(lambda: file.readline(HEAD_BYTES), ""),
-            delimiter=source.delimiter,
-            quotechar=source.quote or None,
-            quoting=quoting,
-        )
-        names = next(reader, [])
+    with unpacked(path) as opened, TextIOWrapper(opened, encoding=encoding, newline="") as file:
+        lines = iter(lambda: file.readline(HEAD_BYTES), "")
+        if source.quote:
+            names = next(csv.reader(lines, delimiter=source.delimiter, quotechar=source.quote), [])
+        else:
+            names = next(csv.reader(lines, delimiter=source.delimiter, quoting=csv.QUOTE_NONE), [])
     named = [name if name.strip() else f"column {position + 1}" for position, name in enumerate(names)]
     twice = [name for name, count in Counter(name.lower() for name in named).items() if count > 1]
     if twice:
@@ -222,7 +230,7 @@ def _of_schema(path: Path, kind: str, schema: pa.Schema) -> DataFile:
     return DataFile(path, kind, flat, left_out)
 
 
-def _duckdb_type(kind: pa.DataType) -> str | None:  # noqa: PLR0911
+def _duckdb_type(kind: pa.DataType) -> str | None:
     """DuckDB's type for what Arrow and Parquet have; None for what no column can be."""
     types = pa.types
     if types.is_boolean(kind):

@@ -87,12 +87,10 @@ def _problem(detail: ErrorDetails, document: Any, lines: yaml.Lines) -> Problem:
 
 def _existing(path: Path_, document: Any) -> Iterator[str | int]:
     """The steps that stand for a key or an entry of the file."""
-    here = document
+    here: Any = document
     for step in path:
-        if isinstance(here, Mapping) and step in here:
-            here = here[step]
-            yield step
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
+        known = range(len(here)) if isinstance(here, list) else here if isinstance(here, Mapping) else ()
+        if step in known:
             here = here[step]
             yield step
 

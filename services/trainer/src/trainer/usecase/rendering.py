@@ -66,6 +66,8 @@ def of_check(declaration: Declaration, checked: Checked) -> str:
         f"Trains on {checked.training}: {checked.training_rows:,} rows.",
         f"Judged on {checked.holdout}: {checked.holdout_rows:,} rows.",
     ]
+    if checked.unfinished:
+        lines.append(f"{checked.unfinished} has only begun, by its rows: it is left out.")
     return "\n".join(lines)
 
 

@@ -273,7 +273,8 @@ def _read(column: Column, spelling: str, kind: str, source: Files, zone: str | N
 def _parsed(column: Column, value: str, source: Files, zone: str | None) -> str:
     match column.type:
         case "text":
-            return value
+            # PostgreSQL's texts can't hold the character
+            return f"replace({value}, chr(0), '')"
         case "boolean":
             lower = f"lower({value})"
             whens = (f"WHEN {lower} IN ({', '.join(map(text, texts))}) THEN {told}" for told, texts in BOOLEANS.items())
@@ -293,6 +294,12 @@ def _parsed(column: Column, value: str, source: Files, zone: str | None) -> str:
 
 
 def _time(column: Column, value: str, zone: str | None) -> str:
+    moment = _moment(column, value, zone)
+    # Python and its users know no others
+    return f"CASE WHEN ({moment}) BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {moment} END"
+
+
+def _moment(column: Column, value: str, zone: str | None) -> str:
     if column.format in EPOCHS:
         per_second = 1 if column.format == EPOCHS[0] else 1000
         seconds = f"TRY_CAST({value} AS DOUBLE) / {per_second}"
@@ -303,7 +310,8 @@ def _time(column: Column, value: str, zone: str | None) -> str:
     plain = f"TRY_CAST({value} AS TIMESTAMP)"
     # without a zone of the table nobody knows whose clock a time with an offset should show
     with_offset = f"timezone({text(zone)}, TRY_CAST({value} AS TIMESTAMPTZ))" if zone else "NULL"
-    return f"CASE WHEN regexp_matches({value}, {text(OFFSET)}) AND contains({value}, ':') THEN {with_offset} ELSE {plain} END"
+    has_offset = f"regexp_matches({value}, {text(OFFSET)}) AND contains({value}, ':')"
+    return f"CASE WHEN {has_offset} THEN {with_offset} ELSE {plain} END"
 
 
 def _cast(column: Column, name: str, kind: str, zone: str | None, spelling: str) -> str:
@@ -311,7 +319,7 @@ def _cast(column: Column, name: str, kind: str, zone: str | None, spelling: str)
         if kind == "TIMESTAMP WITH TIME ZONE":
             return f"timezone({text(zone or 'UTC')}, {name})"
         if column.format in EPOCHS:
-            return _time(column, name, zone)
+            return _moment(column, name, zone)
         if kind not in {"TIMESTAMP", "DATE"} and not kind.startswith("TIMESTAMP"):
             raise ImpossibleColumn(f"column {spelling!r} of type {kind} has no times; give `format: epoch seconds`")
         return f"TRY_CAST({name} AS TIMESTAMP)"

@@ -156,8 +156,9 @@ def ensure_table(cursor: Cursor, declaration: Declaration) -> None:
         defined = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in columns.items()
         )
-        statement = "CREATE TABLE {} (_source text NOT NULL, _period date NOT NULL, _row bigint NOT NULL, {}) PARTITION BY LIST (_period)"
-        cursor.execute(sql.SQL(statement).format(table, defined))
+        ours = "_source text NOT NULL, _period date NOT NULL, _row bigint NOT NULL"
+        statement = sql.SQL("CREATE TABLE {} ({}, {}) PARTITION BY LIST (_period)")
+        cursor.execute(statement.format(table, sql.SQL(ours), defined))
         return
     for name, kind in columns.items():
         if name not in there:
@@ -298,4 +299,3 @@ def _query(declaration: Declaration, source: str, period: Period) -> sql.Composa
         source=sql.Literal(source),
         period=sql.Literal(period.first_day),
     )
-

@@ -1,4 +1,4 @@
-"""YAML 1.2 as plain values, with the line of every key: ``no`` is a text here, and a key that is there twice an error."""
+"""YAML 1.2 as plain values, with the line of every key. ``no`` is a text here; a key that is there twice an error."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -68,8 +68,8 @@ def _message(error: MarkedYAMLError) -> str:
 
 
 def _lines(node: Node | None, key: Node | None = None) -> Lines:
-    line = (key or node).start_mark.line + 1 if (key or node) is not None else 1
-    found = Lines(line)
+    first = key or node
+    found = Lines(first.start_mark.line + 1 if first else 1)
     if isinstance(node, MappingNode):
         found.within = {name.value: _lines(value, name) for name, value in node.value}
     elif isinstance(node, SequenceNode):

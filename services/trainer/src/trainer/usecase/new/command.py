@@ -127,12 +127,12 @@ def _decided(choices: Choices, profiles: Sequence[Profile], source: Files, root:
     decision.check_target(target)
     time = decision.find_time(profiles, choices.time, target)
     key = decision.find_key(profiles, choices.key)
-    relations = _relations(choices, profiles, source, root, target, time)
+    relations = _relations(profiles, source, root, target, time)
     return decision.decide(profiles, target, time, key, relations)
 
 
 def _relations(
-    choices: Choices, profiles: Sequence[Profile], source: Files, root: Path, target: Profile, time: Profile | None
+    profiles: Sequence[Profile], source: Files, root: Path, target: Profile, time: Profile | None
 ) -> Relations:
     """By the way that the rows will be read, so that what is written can be read."""
     columns = {

@@ -26,6 +26,7 @@ ALIKE = 0.8
 LEAST_PERIODS, LEAST_ROWS = 3, 100
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0)
 LATER_SHARE = 0.95
+KNOWN = "is it known when a prediction is asked for?"
 
 
 class BadChoice(DataError):
@@ -71,7 +72,7 @@ class Relations:
     later: Mapping[str, float]
     """Share of rows in which a time lies after the event's."""
     periods: Mapping[Period, int]
-    """How many there are of each kind that have rows enough."""
+    """How many there are of each kind that have rows enough, the longest kind first."""
 
 
 def find(profiles: Sequence[Profile], name: str, variable: str) -> Profile:
@@ -182,10 +183,8 @@ def vocabulary(profile: Profile) -> list[str]:
 def _period(time: Profile | None, relations: Relations) -> Period:
     if time is None:
         return "all"
-    for kind in ("month", "week", "day"):
-        if relations.periods.get(kind, 0) >= LEAST_PERIODS:  # type: ignore[call-overload]
-            return kind  # type: ignore[return-value]
-    return "all"
+    enough = (kind for kind, count in relations.periods.items() if count >= LEAST_PERIODS)
+    return next(enough, "all")
 
 
 def _warnings(columns: Sequence[Decided], target: Profile, relations: Relations, time: Profile | None) -> Iterator[str]:
@@ -199,11 +198,11 @@ def _warnings(columns: Sequence[Decided], target: Profile, relations: Relations,
             continue
         told = relations.telling.get(profile.name, 0)
         if told > TELLING_MUCH:
-            yield f"{profile.name} tells much of the target (correlation {told:.2f}): is it known when a prediction is asked for?"
+            yield f"{profile.name} tells much of the target (correlation {told:.2f}): {KNOWN}"
         elif _alike(profile.name, target.name):
-            yield f"{profile.name} is called nearly as the target: is it known when a prediction is asked for?"
-        if relations.later.get(profile.name, 0) > LATER_SHARE:
-            yield f"{profile.name} lies after the event in {relations.later[profile.name]:.0%} of the rows: it isn't known then"
+            yield f"{profile.name} is called nearly as the target: {KNOWN}"
+        if (later := relations.later.get(profile.name, 0)) > LATER_SHARE:
+            yield f"{profile.name} lies after the event in {later:.0%} of the rows: {KNOWN}"
         if profile.missing_share > MANY_MISSING:
             yield f"{profile.name} is missing in {profile.missing_share:.0%} of the rows"
         yield from _odd_values(profile)

@@ -1,11 +1,12 @@
 """How a CSV is written: its encoding and its delimiter."""
 
 import csv
-import gzip
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from trainer.usecase.files import unpacked
 
 DELIMITERS = (",", ";", "\t", "|")
 SAMPLE_BYTES = 256 * 1024
@@ -21,9 +22,8 @@ class Dialect:
 
 def of(path: Path) -> Dialect:
     """Of a file that is CSV, by its beginning."""
-    opened = gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb")
-    with opened as file:
-        sample: bytes = file.read(SAMPLE_BYTES)
+    with unpacked(path) as file:
+        sample = file.read(SAMPLE_BYTES)
     encoding = _encoding(sample, cut=len(sample) == SAMPLE_BYTES)
     text = sample.decode("utf-8-sig" if encoding == "utf-8" else encoding, errors="ignore")
     lines = text.splitlines(keepends=True)

@@ -209,10 +209,11 @@ def comma_decides(connection: duckdb.DuckDBPyConnection, columns: Sequence[str])
     """Whether numbers are written with a decimal comma: there are some that only such a reading makes numbers."""
     for name in columns:
         value = f"trim({identifier(name)})"
-        comma = rf"^[+-]?(\d+|\d{{1,3}}(\.\d{{3}})+),\d+$"
+        comma = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+),\d+$"
         rows = connection.execute(
             f"SELECT count(*) FILTER (WHERE regexp_matches({value}, {text(comma)})),"
-            f" count(*) FILTER (WHERE {value} <> '' AND NOT regexp_matches({value}, '^[+-]?[0-9.]*(,[0-9]+)?$')) FROM sample"
+            f" count(*) FILTER (WHERE {value} <> '' AND NOT regexp_matches({value}, '^[+-]?[0-9.]*(,[0-9]+)?$'))"
+            " FROM sample"
         ).fetchall()
         fitting, others = rows[0]
         if fitting and others <= fitting * (1 - MOSTLY):
