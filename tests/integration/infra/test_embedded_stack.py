@@ -62,5 +62,5 @@ def test_the_deployments_are_there_before_mlflow_is(folder: Path) -> None:
     stack.start(["deploy"])
     assert "mlflow" not in stack.state.records
     assert answers(stack.url("prefect-server") + "/api/deployments/name/train/trip-duration")
-    assert not has_champion(stack)
+    assert not has_champion(stack, "trip-duration")
     stack.stop()

@@ -79,7 +79,7 @@ def test_a_restored_stack_has_all_and_goes_on(pipeline: Pipeline, champion: str,
     restored = Pipeline(other)
     restored.wait(lambda: restored.get("/model")["version"] == champion, 60, "the champion is served")
     # so `make demo` there replaces it by no other, unasked
-    assert has_champion(other)
+    assert has_champion(other, "trip-duration")
     assert restored.count("predictions") == int(has[1].split("|")[1])
     assert ask(other.url("serving")).response["model"]["version"] == champion
     restored.wait(lambda: restored.count("predictions") > int(has[1].split("|")[1]), 30, "the next answer is recorded")

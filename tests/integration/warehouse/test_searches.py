@@ -21,7 +21,7 @@ from prefect.logging import disable_run_logger
 from prefect.states import Failed
 from trainer.data.checkpoints import Checkpoint
 from trainer.data.warehouse import connect
-from trainer.flows.handover import CleanTrips, FeatureSet
+from trainer.flows.handover import CleanRows, FeatureSet
 from trainer.flows.steps import search as step
 from trainer.registry.nested import NestedRun
 from trainer.search.limit import Limit
@@ -104,7 +104,7 @@ def test_a_search_whose_postgres_goes_away_is_tried_again_and_goes_on(
     server: postgres.Server, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = Checkpoint(path=tmp_path / "trips.parquet", digest="0" * 64, rows=2_500)
-    found = FeatureSet(folder=tmp_path, trips=CleanTrips(training=rows, holdout=rows, left_out={}))
+    found = FeatureSet(folder=tmp_path, rows=CleanRows(training=rows, holdout=rows, left_out={}))
     examples(2_000).write(found.fit)
     examples(500).write(found.validation)
     warehouse = Warehouse(server, url.rpartition("/")[2])

@@ -11,7 +11,7 @@ from prefect.logging import disable_run_logger
 from prefect.states import Failed
 from rollout_parties import DIGESTS, Broken, MemoryReplica, Strike, World
 from trainer.data.checkpoints import write_checkpoint
-from trainer.flows.handover import Candidate, CleanTrips, FeatureSet, Registered
+from trainer.flows.handover import Candidate, CleanRows, FeatureSet, Registered
 from trainer.flows.steps import release
 from trainer.flows.steps import serve as module
 from trainer.flows.steps.release import roll_out
@@ -124,7 +124,7 @@ def test_a_training_s_rollout_asks_each_replica_for_the_golden_rows_and_a_hundre
     )
     held_out = held_out.set_column(0, "at", held_out["at"].cast(pa.timestamp("us")))
     rows = write_checkpoint(tmp_path, held_out)
-    found = FeatureSet(folder=tmp_path, trips=CleanTrips(training=rows, holdout=rows, left_out={}))
+    found = FeatureSet(folder=tmp_path, rows=CleanRows(training=rows, holdout=rows, left_out={}))
     world, asked = World(), dict[str, Proof]()
     take_part(world, monkeypatch)
     monkeypatch.setitem(DIGESTS, "8", contract.digest)

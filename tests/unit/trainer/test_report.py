@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 from contract import Interval
 from trainer.data.checkpoints import Checkpoint
-from trainer.flows.handover import CleanTrips, Decision, Evaluation, FeatureSet, Registered
+from trainer.flows.handover import CleanRows, Decision, Evaluation, FeatureSet, Registered
 from trainer.flows.plan import plan_named
 from trainer.flows.report import FIGURES, SPLITS, Report
 
 
 def report(*, promoted: bool) -> Report:
     rows = Checkpoint(path=Path("x.parquet"), digest="0" * 64, rows=12_345)
-    trips = CleanTrips(training=rows, holdout=rows, left_out={"duration_under_1_minute": 2_577})
+    trips = CleanRows(training=rows, holdout=rows, left_out={"duration_under_1_minute": 2_577})
     metrics = {f"{split}_{figure}": 5.4321 for split in SPLITS for figure in FIGURES}
     metrics |= {"holdout_rmse_of_the_mean": 12.21, "holdout_interval_coverage": 0.887}
     return Report(
         plan=plan_named("2021-01", None),
-        features=FeatureSet(folder=Path("features"), trips=trips),
+        features=FeatureSet(folder=Path("features"), rows=trips),
         evaluation=Evaluation(metrics=metrics, interval=Interval(coverage=0.9, lower=-6.1, upper=9.3)),
         registered=Registered(model="trip-duration", version="7", run_id="abc"),
         decision=Decision(version="7", promoted=promoted, champion_before="6", reason="holdout RMSE 5 beats 6"),

@@ -11,7 +11,7 @@ import pytest
 from optuna.storages import InMemoryStorage
 from prefect.logging import disable_run_logger
 from trainer.data.checkpoints import write_checkpoint
-from trainer.flows.handover import Candidate, CleanTrips, FeatureSet
+from trainer.flows.handover import Candidate, CleanRows, FeatureSet
 from trainer.flows.steps import model as model_module
 from trainer.flows.steps import search as search_module
 from trainer.flows.steps.model import evaluate, train
@@ -52,7 +52,7 @@ def prepare(tmp_path: Path) -> Prepare:
 
     def prepared(training: pa.Table, holdout: pa.Table) -> FeatureSet:
         rows = [write_checkpoint(tmp_path, table) for table in (training, holdout)]
-        return features.fn(CleanTrips(training=rows[0], holdout=rows[1], left_out={}))
+        return features.fn(CleanRows(training=rows[0], holdout=rows[1], left_out={}))
 
     return prepared
 

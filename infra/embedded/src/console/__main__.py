@@ -9,13 +9,13 @@ from pathlib import Path
 from backup.errors import BackupError
 
 from console import backups, docker
-from console.choices import BadChoice, Choices
+from console.choices import BadChoice, Choices, NoSuchUseCase
 from console.docker import DockerFailed
 from console.following import RunFailed, follow
 from console.history import read as read_history
 from console.history import show as show_history
 from console.prediction import ask, show
-from console.runs import REPLAY, TRAINING, Runs
+from console.runs import DEPLOYING, REPLAY, Runs
 from console.terminal import Terminal
 from console.up import NoModel, PortsTaken, up
 from console.web import WebError
@@ -28,7 +28,14 @@ read data from there whatever the settings say."""
 
 def train(terminal: Terminal) -> None:
     """Runs the training deployment of the stack that is up, and follows it."""
-    _run(TRAINING, "Training", Choices.parameters, terminal)
+    choices = Choices.read(os.environ)
+    if choices.of_table:
+        runs = Runs(find(choices.stack).prefect_api)
+        # as the folder is now: the use case may have been added, or changed, since the stack's start
+        follow(runs, runs.start(DEPLOYING, {}), terminal)
+        if not runs.knows(choices.training):
+            raise NoSuchUseCase(choices.usecase)
+    _run(choices.training, "Training", Choices.parameters, terminal)
 
 
 def replay(terminal: Terminal) -> None:
@@ -94,7 +101,7 @@ COMMANDS: dict[str, Callable[[Terminal], None]] = {
 
 
 EXPECTED = (
-    *(BackupError, BadChoice, DockerFailed, NoModel, NoStack, OSError),
+    *(BackupError, BadChoice, DockerFailed, NoModel, NoStack, NoSuchUseCase, OSError),
     *(PortsTaken, RunFailed, TwoStacks, WebError),
 )
 """What can be wrong, and says so."""

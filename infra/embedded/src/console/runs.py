@@ -4,12 +4,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import uuid4
 
-from console.web import call
+from console.web import Refused, call
 
 TRAINING = "train/trip-duration"
 REPLAY = "replay/trip-duration"
+DEPLOYING = "deploy/use-cases"
+"""Brings what is deployed to what the folder of use cases has."""
 ENDED = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 
+NOT_FOUND = 404
 BUSY_SECONDS = 30
 """That Prefect may take, on a machine that trains."""
 
@@ -43,6 +46,16 @@ class Runs:
         }
         run: Json = self._call(f"/deployments/{found['id']}/create_flow_run", body)
         return str(run["id"])
+
+    def knows(self, deployment: str) -> bool:
+        """Whether there is such a deployment."""
+        try:
+            self._call(f"/deployments/name/{deployment}")
+        except Refused as refusal:
+            if refusal.status == NOT_FOUND:
+                return False
+            raise
+        return True
 
     def newest(self, deployment: str) -> str | None:
         """The deployment's run that was due last; runs scheduled for later don't count."""

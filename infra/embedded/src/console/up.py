@@ -8,7 +8,7 @@ from contextlib import suppress
 from console import docker
 from console.following import follow
 from console.prediction import ask, show
-from console.runs import TRAINING, Runs
+from console.runs import Runs
 from console.terminal import Terminal
 from console.web import Refused, WebError, answers, call
 from console.whereabouts import PORTS, Whereabouts, compose, demo, setting
@@ -48,7 +48,7 @@ def up(terminal: Terminal) -> None:
         docker.compose("up", "--detach", "--build", "--remove-orphans")
         place = compose()
         terminal.heading("First model")
-        wait_for_model(place, terminal)
+        wait_for_model(place, f"train/{setting('SERVING_MODEL_NAME')}", terminal)
         show(ask(place.serving), place.serving, terminal)
     except (docker.DockerFailed, WebError, NoModel):
         show_trouble(terminal)
@@ -73,8 +73,11 @@ def _is_free(port: int) -> bool:
     return False
 
 
-def wait_for_model(place: Whereabouts, terminal: Terminal) -> None:
+def wait_for_model(place: Whereabouts, training: str, terminal: Terminal) -> None:
     """Follows trainings until the service has a model.
+
+    Args:
+        training: the deployment whose runs bring it.
 
     Raises:
         RunFailed, NoModel, WebError: there won't be one.
@@ -82,7 +85,7 @@ def wait_for_model(place: Whereabouts, terminal: Terminal) -> None:
     runs, followed = Runs(place.prefect_api), set[str]()
     begun = time.monotonic()
     while not answers(f"{place.serving}/health/ready"):
-        run = runs.newest(TRAINING)
+        run = runs.newest(training)
         if run and run not in followed:
             followed.add(run)
             follow(runs, run, terminal)

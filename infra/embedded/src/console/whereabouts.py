@@ -15,6 +15,7 @@ from console.web import stack_at
 DEMO = Path(".demo")
 PORTS = {"POSTGRES_PORT": "5432", "PREFECT_PORT": "4200", "MLFLOW_PORT": "5000", "SERVING_PORT": "8000"}
 """The compose file's variables for the ports of this machine, with their defaults."""
+SETTINGS = {**PORTS, "SERVING_MODEL_NAME": "trip-duration"}
 
 
 class NoStack(Exception):
@@ -82,9 +83,9 @@ def compose() -> Whereabouts:
     return _at("compose", f"compose-{docker.project()}", *ports)
 
 
-def setting(port: str) -> str:
-    """The value of one of ``PORTS``."""
-    return {**dotenv.read(), **os.environ}.get(port) or PORTS[port]
+def setting(name: str) -> str:
+    """The value of one of ``SETTINGS``."""
+    return {**dotenv.read(), **os.environ}.get(name) or SETTINGS[name]
 
 
 def find(kind: str = "", *, service_alone: bool = False) -> Whereabouts:

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import FrameType
 
 from console import dotenv
-from console.choices import BadChoice
+from console.choices import BadChoice, NoSuchUseCase
 from console.following import RunFailed
 from console.terminal import Terminal
 from console.web import WebError
@@ -37,7 +37,7 @@ def main() -> int:
         if error.log and error.log.exists():
             terminal.quote(str(error.log), error.log.read_text(errors="replace").splitlines()[-25:])
         return 1
-    except (BadChoice, RunFailed, WebError) as error:
+    except (BadChoice, NoSuchUseCase, RunFailed, WebError) as error:
         terminal.failed(sys.argv[1], str(error))
         return 1
     except KeyboardInterrupt:

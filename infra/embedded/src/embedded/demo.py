@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psycopg2
 from console.checkout import commit
-from console.choices import Choices
+from console.choices import DEFAULT_USE_CASE, Choices, NoSuchUseCase
 from console.following import follow
 from console.prediction import ask, show
-from console.runs import TRAINING, Runs
+from console.runs import Runs
 from console.terminal import Terminal
 from console.up import wait_for_model
 from console.whereabouts import Whereabouts, demo
@@ -20,13 +20,13 @@ from embedded.services import BY_NAME
 from embedded.stack import Stack
 
 
-def has_champion(stack: Stack) -> bool:
+def has_champion(stack: Stack, model: str) -> bool:
     """Whether a model was ever promoted, however the last training ended; ``deploy`` has made the ledger.
 
     A champion of real trips is nobody's to replace by one of the generated ones, unasked.
     """
     with closing(psycopg2.connect(stack.postgres.url("warehouse"))) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM rollouts WHERE outcome = 'done')")
+        cursor.execute("SELECT EXISTS (SELECT FROM rollouts WHERE outcome = 'done' AND model = %s)", (model,))
         (found,) = cursor.fetchone() or (False,)
         return bool(found)
 
@@ -57,9 +57,13 @@ class Demo:
         self._terminal.heading("Services")
         # due before there is a worker, which finds it at its first look; MLflow, needed late, starts meanwhile
         stack.start(["deploy"])
+        stack.stop_changed()
         runs = Runs(f"{stack.url('prefect-server')}/api")
-        asked = choices != Choices()
-        run = runs.start(TRAINING, choices.parameters()) if asked or not has_champion(stack) else None
+        asked = choices != Choices(usecase=choices.usecase)
+        wanted = asked or not has_champion(stack, choices.usecase or DEFAULT_USE_CASE)
+        if wanted and not runs.knows(choices.training):
+            raise NoSuchUseCase(choices.usecase)
+        run = runs.start(choices.training, choices.parameters()) if wanted else None
         stack.start()
         place = self._place()
         if run is None:
@@ -68,7 +72,7 @@ class Demo:
             self._terminal.heading(f"Training: {place.prefect}/runs/flow-run/{run}")
             ended = follow(runs, run, self._terminal, stack.check)
             self._terminal.text(f"  {ended['state']['message']}")
-        wait_for_model(place, self._terminal)
+        wait_for_model(place, choices.training, self._terminal)
         show(ask(place.serving), place.serving, self._terminal)
         place.show(self._terminal)
         self._terminal.text(
@@ -97,10 +101,11 @@ class Demo:
     def _stack(self, choices: Choices) -> Stack:
         # later runs, by schedule or by hand, start from what was chosen too
         chosen = {
-            "TRAINER_SOURCE": choices.source,
+            "SERVING_MODEL_NAME": choices.usecase or DEFAULT_USE_CASE,
+            "TRAINER_SOURCE": "" if choices.of_table else choices.source,
             "TRAINER_TLC_LOCATION": choices.location,
-            "TRAINER_MONTHS": choices.months,
-            "TRAINER_HOLDOUT": choices.holdout,
+            "TRAINER_MONTHS": "" if choices.of_table else choices.months,
+            "TRAINER_HOLDOUT": "" if choices.of_table else choices.holdout,
         }
         variables = {**self._environment, **{name: value for name, value in chosen.items() if value}}
         # the demo starts a training of its own, with what was chosen

@@ -90,6 +90,14 @@ class Stack:
             self._stop([name for name in self.state.records if name not in before])
             raise
 
+    def stop_changed(self) -> None:
+        """Stops what runs with other settings than it is to have, and would be started again by ``start``.
+
+        Whoever hands work to a service does this first: one that is about to be stopped would take it along.
+        """
+        running = {name: record for name in BY_NAME if name != "postgres" and (record := self.state.running(name))}
+        self._stop(name for name, record in running.items() if record.digest != self._program(name).digest)
+
     def prepare(self) -> None:
         """Makes the folders and secrets that services expect; nobody but their owner can read them."""
         if not any(map(self.state.running, BY_NAME)):

@@ -94,6 +94,7 @@ class Wiring:
         places["0.0.0.0"] = LOOPBACK  # noqa: S104  (replaced, not listened on)
         places |= {f"/var/lib/{name}": str(self._folder / name) for name in VOLUMES}
         places["/run/roundhouse"] = str(credentials.of(self._folder, SECRETS.get(service, service)))
+        places["/srv/roundhouse"] = str(ROOT)
         # the container's own
         places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108
         places["/tmp/serving"] = str(self._folder / TEMPORARY / "serving")  # noqa: S108

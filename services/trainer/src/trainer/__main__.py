@@ -11,7 +11,7 @@ from collections.abc import Callable
 from prefect.client.orchestration import get_client
 
 from trainer.deployment.automations import create_automations
-from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
+from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy, deploy_use_cases
 from trainer.deployment.first_training import start_first_training
 from trainer.deployment.migrations import migrate
 from trainer.deployment.notification import save_webhook
@@ -19,7 +19,6 @@ from trainer.deployment.readiness import wait_for_prefect
 from trainer.flows.missed import skip_missed
 from trainer.flows.outside import notification_block, registry, settings
 from trainer.registry.champion import CHAMPION
-from trainer.usecases.trips.fields import MODEL_NAME
 from trainer.worker.start import run_worker
 
 log = logging.getLogger("trainer.deploy")
@@ -48,13 +47,18 @@ def run_deploy() -> None:
         for deployment in DEPLOYMENTS:
             deploy(deployment, prefect)
             log.info("prefect: deployment %s", deployment.full_name)
+        use_cases = deploy_use_cases(chosen.usecases, prefect)
+        for declaration in use_cases.sound:
+            log.info("prefect: use case %s", declaration.name)
+        for broken in use_cases.broken:
+            log.error("a use case can't be deployed:\n%s", broken)
         if chosen.notify_webhook_url:
             save_webhook(chosen.notify_webhook_url)
             log.info("prefect: notification block for the webhook")
         for name in create_automations(prefect, notification_block()):
             log.info("prefect: automation: %s", name)
-        if chosen.first_training and registry(MODEL_NAME).version_of(CHAMPION) is None:
-            run = start_first_training("train/trip-duration", prefect)
+        if chosen.first_training and registry(chosen.usecase).version_of(CHAMPION) is None:
+            run = start_first_training(f"train/{chosen.usecase}", prefect)
             log.info("first training: %s", f"flow run {run}" if run else "is under way already")
 
 

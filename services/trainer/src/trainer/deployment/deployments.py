@@ -2,20 +2,28 @@
 
 import shlex
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
+from trainer.usecase.declaration import Declaration
+from trainer.usecase.folder import UseCases, find_all, names
 from trainer.worker import launcher
 
 WORK_POOL = "training"
+MOST_DEPLOYMENTS = 200
+"""Prefect gives no more in one answer."""
 
 JOB = {
     "job_configuration": {
@@ -42,6 +50,10 @@ class Deployment:
     """In UTC; None for one that only people start."""
     concurrency: int | ConcurrencyLimitConfig | None = 1
     """Runs at the same time; None for any number. Those beyond wait, unless it says otherwise."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """What its runs have unless they say otherwise."""
+    choices: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Values that a parameter may have, for the form."""
 
     @property
     def full_name(self) -> str:
@@ -123,6 +135,14 @@ DEPLOYMENTS = (
         cron="30 * * * *",
     ),
     Deployment(
+        "deploy",
+        "use-cases",
+        "trainer.flows.tables.deploy.deploy",
+        "Deploys the use cases of the folder usecases/, and takes away those that are gone.",
+        cron="*/10 * * * *",
+        concurrency=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE),
+    ),
+    Deployment(
         "replay",
         "trip-duration",
         "trainer.flows.replay.replay",
@@ -150,12 +170,65 @@ def deploy(deployment: Deployment, prefect: SyncPrefectClient) -> None:
         schedules=[Cron(deployment.cron, slug="regular")] if deployment.cron and before is None else None,
         concurrency_limit=deployment.concurrency,
         description=deployment.description,
+        parameters=dict(deployment.parameters),
         # the package as it is installed: neither copied nor executed a second time
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    _offer(deployment, wanted)  # type: ignore[arg-type]
     wanted.apply(work_pool_name=WORK_POOL)  # type: ignore[union-attr]
     if before is not None:
         _keep_paused(before, prefect)
+
+
+def of_use_case(declaration: Declaration) -> tuple[Deployment, ...]:
+    """The deployments of a use case: flows that know it by its name."""
+    known = {"usecase": declaration.name}
+    chosen = {"usecase": [declaration.name], "source": list(declaration.sources)}
+    return (
+        Deployment(
+            "ingest",
+            declaration.name,
+            "trainer.flows.tables.ingest.ingest",
+            f"Loads the rows of {declaration.name} into the warehouse; periods that haven't changed are skipped.",
+            cron=declaration.ingest.schedule,
+            parameters=known,
+            choices=chosen,
+        ),
+        Deployment(
+            "train",
+            declaration.name,
+            "trainer.flows.tables.train.train",
+            declaration.description or f"Trains the model {declaration.name}.",
+            cron=declaration.train.schedule,
+            parameters=known,
+            choices=chosen,
+        ),
+    )
+
+
+def deploy_use_cases(folder: Path, prefect: SyncPrefectClient) -> UseCases:
+    """Deploys every use case of a folder, and takes the schedules from those that are gone.
+
+    One that is broken keeps no other from being deployed; its own deployments stay as they are.
+    """
+    found = find_all(folder)
+    for declaration in found.sound:
+        for deployment in of_use_case(declaration):
+            deploy(deployment, prefect)
+    there = {*names(folder), *(deployment.name for deployment in DEPLOYMENTS)}
+    for deployed in prefect.read_deployments(limit=MOST_DEPLOYMENTS):
+        if "usecase" in deployed.parameters and deployed.name not in there:
+            prefect.delete_deployment(deployed.id)
+    return found
+
+
+def _offer(deployment: Deployment, wanted: RunnerDeployment) -> None:
+    """Shows the values that a parameter may have as a list to choose from."""
+    properties = wanted._parameter_openapi_schema.properties  # noqa: SLF001  (Prefect has no other way to it)
+    for name, values in deployment.choices.items():
+        described = properties[name]
+        described.pop("anyOf", None)
+        described |= {"type": "string", "enum": list(values)}
 
 
 def _read(deployment: Deployment, prefect: SyncPrefectClient) -> DeploymentResponse | None:

@@ -20,7 +20,7 @@ from prefect.serializers import Serializer
 KEPT = timedelta(days=14)
 """How long results, checkpoints and features are kept."""
 
-PACKAGES = ("contract", "trainer.data", "trainer.modelling", "trainer.usecases.trips")
+PACKAGES = ("contract", "trainer.data", "trainer.modelling", "trainer.usecase", "trainer.usecases.trips")
 
 
 @cache

@@ -12,7 +12,7 @@ class Handover(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class CleanTrips(Handover):
+class CleanRows(Handover):
     training: Checkpoint
     holdout: Checkpoint
     left_out: dict[str, int]
@@ -28,7 +28,7 @@ class FeatureSet(Handover):
     """A folder with the examples of each split and the contracts that made them."""
 
     folder: Path
-    trips: CleanTrips
+    rows: CleanRows
 
     @property
     def fit(self) -> Path:

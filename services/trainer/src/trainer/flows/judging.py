@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import pyarrow as pa
 from contract import ContractError
@@ -13,12 +14,12 @@ from contract.booster import LoadedModel, load
 from trainer.data.months import Month
 from trainer.data.source import Service, SourceName
 from trainer.flows.plan import Holdout
+from trainer.flows.usecases import holdout_of
 from trainer.gate.judge import Contestant, judge
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
 from trainer.modelling.examples import split_at
 from trainer.registry.champion import CHAMPION, LearntFrom, NoSuchVersion, Registry
-from trainer.usecases.trips.judging import holdout_of
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,17 @@ class Share:
     """Rows of the holdout that don't judge, since the champion has learnt from them."""
     champion_saw: int = 0
     """Rows of the table that it has learnt from."""
+
+
+class Judged(Protocol):
+    """Rows that may judge."""
+
+    @property
+    def table(self) -> pa.Table:
+        """All of them, clean."""
+
+    def beside(self, champion: LearntFrom, least_rows: int) -> Share:
+        """Those that judge where a champion may have learnt from some."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +87,7 @@ def judge_beside_champion(
     version: str,
     contender: LoadedModel,
     training: pa.Table | None,
-    judged: JudgingRows,
+    judged: Judged,
     terms: Terms,
     seed: int,
     notes: Sequence[str],
@@ -87,13 +99,13 @@ def judge_beside_champion(
     """
     champion, share, said = _champion(versions, judged, terms.least_rows)
     contestant = _contestant(version, contender, share.table)
-    verdict = judge(holdout_of(training, share.table), contestant, champion, terms, seed, [*notes, *said])
+    verdict = judge(
+        holdout_of(versions.model, training, share.table), contestant, champion, terms, seed, [*notes, *said]
+    )
     return verdict.model_copy(update={"left_out": share.left_out, "champion_saw": share.champion_saw})
 
 
-def _champion(
-    versions: Registry, judged: JudgingRows, least_rows: int
-) -> tuple[Contestant | None, Share, Sequence[str]]:
+def _champion(versions: Registry, judged: Judged, least_rows: int) -> tuple[Contestant | None, Share, Sequence[str]]:
     """With the rows that judge beside it; None, and the reason, where there is none that can be used."""
     version = versions.version_of(CHAMPION)
     if version is None:

@@ -16,6 +16,7 @@ from trainer.registry.runs import TrainingRun, client, unfinished
 from trainer.registry.webhook import Webhook
 from trainer.rollout.ledger import PostgresLedger
 from trainer.rollout.notification import WEBHOOK_BLOCK
+from trainer.rollout.parties import FindReplicas
 from trainer.rollout.replica import HttpReplica
 from trainer.rollout.replicas import find_replicas
 from trainer.search import storage
@@ -88,6 +89,11 @@ def ledger(model: str) -> Iterator[PostgresLedger]:
     """The ledger on a connection of its own: the lock of rollouts lasts no longer than that."""
     with connected_warehouse() as connection:
         yield PostgresLedger(connection, model)
+
+
+def replicas_of(model: str) -> FindReplicas:
+    """How the replicas that serve a model are found: of a model that the service doesn't serve there are none."""
+    return replicas if model == settings().usecase else list
 
 
 def replicas() -> list[HttpReplica]:

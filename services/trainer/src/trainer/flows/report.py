@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from trainer.flows.handover import Decision, Evaluation, FeatureSet, Registered
-from trainer.flows.plan import Plan
 from trainer.gate.rendering import table
 
 SPLITS = ("train", "validation", "holdout")
@@ -14,13 +13,20 @@ FIGURES = {"rmse": "RMSE", "mae": "MAE", "r2": "R²", "p90_error": "P90 error"}
 class Report:
     """Everything about one finished run."""
 
-    plan: Plan
+    plan: object
+    """Which rows it learnt from and was judged on; its text is shown."""
     features: FeatureSet
     evaluation: Evaluation
     registered: Registered
     decision: Decision
     mlflow_ui: str
     experiment_id: str
+    rows: str = "rows"
+    """What rows are called."""
+    periods: str = "Periods"
+    """What periods are called, at a sentence's beginning."""
+    unit: str = ""
+    """Of the errors, as it stands after a number; empty for none."""
 
     @property
     def subject(self) -> str:
@@ -30,7 +36,12 @@ class Report:
     @property
     def summary(self) -> str:
         rmse = self.evaluation.metrics["holdout_rmse"]
-        return f"{self.decision.reason}. Months {self.plan}, holdout RMSE {rmse:.3f} minutes. {self.run_url}"
+        error = f"holdout RMSE {rmse:.3f}{self._of_unit}"
+        return f"{self.decision.reason}. {self.periods} {self.plan}, {error}. {self.run_url}"
+
+    @property
+    def _of_unit(self) -> str:
+        return f" {self.unit}" if self.unit else ""
 
     @property
     def run_url(self) -> str:
@@ -42,22 +53,23 @@ class Report:
 
     @property
     def markdown(self) -> str:
-        trips, metrics = self.features.trips, self.evaluation.metrics
+        used, metrics = self.features.rows, self.evaluation.metrics
         interval = self.evaluation.interval
         lines = [
             f"# {self.subject}",
             f"{self.decision.reason[:1].upper()}{self.decision.reason[1:]}.",
             f"[Run in MLflow]({self.run_url}) · [Version in the registry]({self.version_url})",
-            "## Errors in minutes",
+            f"## Errors{f' in {self.unit}' if self.unit else ''}",
             table(["split", *FIGURES.values()], [_row(split, metrics) for split in SPLITS]),
             f"Always saying the mean: holdout RMSE {metrics['holdout_rmse_of_the_mean']:.3f}. "
             f"{metrics['holdout_interval_coverage']:.1%} of the holdout lies in the promised "
-            f"{interval.coverage:.0%} interval ({interval.lower:+.1f} to {interval.upper:+.1f} minutes).",
+            f"{interval.coverage:.0%} interval ({interval.lower:+.1f} to {interval.upper:+.1f}{self._of_unit}).",
             "## Data",
-            f"Months {self.plan}: {trips.training.rows:,} trips to learn from, {trips.holdout.rows:,} to be judged on.",
-            table(["left out because", "trips"], [[why, f"{count:,}"] for why, count in trips.left_out.items()])
-            if trips.left_out
-            else "No trip was left out.",
+            f"{self.periods} {self.plan}: {used.training.rows:,} {self.rows} to learn from, {used.holdout.rows:,} to be"
+            " judged on.",
+            table(["left out because", self.rows], [[why, f"{count:,}"] for why, count in used.left_out.items()])
+            if used.left_out
+            else f"None of the {self.rows} was left out.",
         ]
         return "\n\n".join(lines)
 

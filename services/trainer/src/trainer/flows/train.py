@@ -97,7 +97,18 @@ def train(
             return roll_out(registered, verdict, candidate, found) if verdict.promotes else refuse(registered, verdict)
 
         decision = unless_champion_changes(decide)
-    report = Report(plan, found, evaluation, registered, decision, settings().mlflow_ui_url, run.experiment_id)
+    report = Report(
+        plan,
+        found,
+        evaluation,
+        registered,
+        decision,
+        settings().mlflow_ui_url,
+        run.experiment_id,
+        "trips",
+        "Months",
+        "minutes",
+    )
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
     if retraining is not None:
         end_retraining(retraining, decision, return_state=True)
@@ -161,7 +172,7 @@ def _prepare(months: list[Load], judged_on: Holdout) -> FeatureSet:
 @contextmanager
 def _logged(origin: SourceName, service: Service, plan: Plan, found: FeatureSet) -> Iterator[TrainingRun]:
     """A run in MLflow, ended as FINISHED or FAILED."""
-    trips = found.trips
+    used = found.rows
     tags = {
         "git_commit": settings().git_commit,
         "source": origin,
@@ -169,13 +180,13 @@ def _logged(origin: SourceName, service: Service, plan: Plan, found: FeatureSet)
         "months": ",".join(map(str, plan.training)),
         "holdout": str(plan.holdout),
         **({"holdout_days": str(plan.holdout.days)} if plan.holdout.days else {}),
-        "rows": str(trips.training.rows),
-        "holdout_rows": str(trips.holdout.rows),
+        "rows": str(used.training.rows),
+        "holdout_rows": str(used.holdout.rows),
         FLOW_RUN: str(runtime.flow_run.id),
     }
     run = start_training_run(MODEL_NAME, f"{service} {plan}", tags)
     try:
-        for context, rows in (("training", trips.training), ("holdout", trips.holdout)):
+        for context, rows in (("training", used.training), ("holdout", used.holdout)):
             run.log_dataset(f"trips-{context}", rows.digest, {"source": origin, "service": service}, rows.rows, context)
         yield run
     except BaseException:

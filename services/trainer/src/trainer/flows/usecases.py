@@ -8,8 +8,8 @@ import pyarrow as pa
 from trainer.flows.outside import settings
 from trainer.gate.judge import Holdout
 from trainer.usecase import folder
-from trainer.usecase.declaration import Declaration
 from trainer.usecase import judging as tables
+from trainer.usecase.declaration import Declaration
 from trainer.usecases.trips import judging as trips
 from trainer.usecases.trips.fields import MODEL_NAME
 from trainer.usecases.trips.slices import slices as slices_of_trips

@@ -38,6 +38,8 @@ ALSO_NEEDED = (
     "prefect.cli.worker",
     "prefect._internal.metrics",
     "prefect.flow_engine",
+    "trainer.flows.tables.ingest",
+    "trainer.flows.tables.train",
     "trainer.modelling.plots",
     "trainer.monitoring.page",
 )

@@ -47,13 +47,13 @@ def gate(
 
     Where the champion has seen so much of the holdout that too little is left, all of it judges; the verdict says so.
     """
-    training = pq.read_table(found.trips.training.path)
-    judged = JudgingRows(source, service, holdout, pq.read_table(found.trips.holdout.path))
+    training = pq.read_table(found.rows.training.path)
+    judged = JudgingRows(source, service, holdout, pq.read_table(found.rows.holdout.path))
     verdict = judge_beside_champion(
         registry(registered.model), registered.version, load(candidate.bundle), training, judged, terms, seed, []
     )
-    _publish(verdict)
-    _log(verdict, candidate)
+    publish_verdict(verdict)
+    log_verdict(verdict, candidate)
     return verdict
 
 
@@ -100,7 +100,7 @@ def gate_registered(
     if verdict.champion:
         verdict = beside_traffic(verdict, _traffic(model, verdict.champion, version))
     get_run_logger().info("judged on %s %s taxis, %s", *chosen, plan.holdout)
-    _publish(verdict)
+    publish_verdict(verdict)
     return verdict
 
 
@@ -124,15 +124,15 @@ def _clean(connection: warehouse.Connection, source: SourceName, service: Servic
     return clean(warehouse.extract(connection, source, service, [month]))[0]
 
 
-def _publish(verdict: Verdict) -> None:
+def publish_verdict(verdict: Verdict, key: str = "gate") -> None:
     """To Prefect's artifacts and the run's log."""
     outcome = f"Version {verdict.candidate} {'may be promoted' if verdict.promotes else 'is refused'}"
-    create_markdown_artifact(markdown(verdict), key="gate", description=outcome)
-    create_table_artifact(comparison_rows(verdict), key="gate-comparisons", description="What it must beat")
+    create_markdown_artifact(markdown(verdict), key=key, description=outcome)
+    create_table_artifact(comparison_rows(verdict), key=f"{key}-comparisons", description="What it must beat")
     get_run_logger().info("%s: %s", outcome, verdict.reason)
 
 
-def _log(verdict: Verdict, candidate: Candidate) -> None:
+def log_verdict(verdict: Verdict, candidate: Candidate) -> None:
     """To the run in MLflow."""
     run = training_run(candidate.run_id)
     with TemporaryDirectory() as folder:

@@ -3,8 +3,11 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from contract.operations import Hour, MinuteOfDay
+from numpy.typing import NDArray
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
@@ -16,10 +19,9 @@ from trainer.modelling.evaluation import Predicted, calibrate, measure_splits
 from trainer.modelling.examples import Examples
 from trainer.modelling.fit import Matrices, fit, fit_with_early_stopping, read_booster
 from trainer.modelling.parameters import Boosting
-from trainer.usecases.trips.fields import OUTPUT
 
 COVERAGE = 0.9
-"""Share of trips that end within the interval that is promised with a prediction."""
+"""Share of outcomes that lie within the interval that is promised with a prediction."""
 
 
 @task(name="train", task_run_name="train", cache_policy=NO_CACHE)
@@ -62,11 +64,22 @@ def evaluate(candidate: Candidate, found: FeatureSet) -> Evaluation:
     run = training_run(candidate.run_id)
     run.log_metrics(metrics)
     with TemporaryDirectory() as folder:
-        hours = pc.hour(pq.read_table(found.trips.holdout.path)["pickup_at"]).to_numpy()
-        draw(Path(folder), splits["holdout"], hours, booster, f"{OUTPUT.name} ({OUTPUT.unit})")
+        output = found.contract.output
+        what = f"{output.name} ({output.unit})" if output.unit else output.name
+        draw(Path(folder), splits["holdout"], _hours(found), booster, what)
         run.log_files(Path(folder), "plots")
     get_run_logger().info("holdout RMSE %.3f", metrics["holdout_rmse"])
     return Evaluation(metrics=metrics, interval=interval)
+
+
+def _hours(found: FeatureSet) -> NDArray[np.int64] | None:
+    """Hour of day of each row of the holdout, 0 to 23, shape (n,); None where rows have no time with hours."""
+    named = {operation.inputs[0] for operation in found.contract.features if isinstance(operation, Hour | MinuteOfDay)}
+    time = next((field.name for field in found.contract.fields if field.name in named and field.required), None)
+    if time is None:
+        return None
+    hours: NDArray[np.int64] = pc.hour(pq.read_table(found.rows.holdout.path)[time]).to_numpy()
+    return hours
 
 
 @task(name="register", task_run_name="register", cache_policy=NO_CACHE, **RETRIES)
@@ -74,7 +87,7 @@ def register(candidate: Candidate, found: FeatureSet, evaluation: Evaluation) ->
     """The bundle, proven by its golden rows, as a new version in the registry."""
     contract = found.contract.promising(evaluation.interval)
     candidate.bundle.mkdir(exist_ok=True)
-    sealed = seal(candidate.bundle, contract, read_booster(candidate.model), pq.read_table(found.trips.holdout.path))
+    sealed = seal(candidate.bundle, contract, read_booster(candidate.model), pq.read_table(found.rows.holdout.path))
     version = training_run(candidate.run_id).register(candidate.bundle, sealed.contract)
     get_run_logger().info("registered %s version %s", contract.name, version)
     return Registered(model=contract.name, version=version, run_id=candidate.run_id)

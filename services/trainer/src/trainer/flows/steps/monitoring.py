@@ -1,5 +1,6 @@
 """From recorded predictions to a monitoring that people and automations see."""
 
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -10,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from trainer.flows.outside import connected_warehouse, registry, replicas, settings, start_training_run
 from trainer.flows.retrying import RETRIES, unless
+from trainer.flows.usecases import slices_of
 from trainer.monitoring import recorded
 from trainer.monitoring.assess import Assessment, Seen, assess
 from trainer.monitoring.journal import Journal
@@ -22,7 +24,6 @@ from trainer.monitoring.traffic import Counts, Series, Traffic, read_counters, s
 from trainer.registry.champion import NoSuchVersion
 from trainer.registry.runs import ExperimentDeleted
 from trainer.rollout.errors import Refused, Unavailable
-from trainer.usecases.trips.slices import slices
 
 TELLING = ("field", "prediction", "feature", "error", "traffic")
 """Kinds of measurements that become metrics in MLflow; there may be hundreds of slices."""
@@ -77,7 +78,7 @@ def assess_version(
             traffic=_traffic(Journal(connection, model), counted),
             notes=notes,
         )
-    return assess(contract, version, window, reference, seen, slices, terms, least_rows, seed)
+    return assess(contract, version, window, reference, seen, partial(slices_of, model), terms, least_rows, seed)
 
 
 def _traffic(journal: Journal, counted: Counts) -> Traffic | None:

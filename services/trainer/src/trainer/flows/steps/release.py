@@ -41,7 +41,7 @@ def refuse(registered: Registered, verdict: Verdict) -> Decision:
 )
 def roll_out(registered: Registered, verdict: Verdict, candidate: Candidate, found: FeatureSet) -> Decision:
     """Every replica serves the version and the alias names it, or all stays as it was."""
-    proof = Proof.of(registered.version, candidate.bundle, pq.read_table(found.trips.holdout.path))
+    proof = Proof.of(registered.version, candidate.bundle, pq.read_table(found.rows.holdout.path))
     champion = champion_beside(registered.model, verdict)
     change = Change("train", champion, registered.version, this_run(), verdict.reason, numbers(verdict))
     try:

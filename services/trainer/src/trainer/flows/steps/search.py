@@ -68,7 +68,7 @@ def search(
 def _name(found: FeatureSet, boosting: Boosting, seed: int) -> str:
     """Changes with whatever a trial's result depends on, and with nothing else."""
     code = source_digest((*PACKAGES, "trainer.search"))
-    decisive = [found.trips.digest, code, xgboost.__version__, boosting.model_dump(), seed]
+    decisive = [found.rows.digest, code, xgboost.__version__, boosting.model_dump(), seed]
     return f"{MODEL_NAME}-{hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:16]}"
 
 

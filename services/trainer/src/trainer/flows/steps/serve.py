@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from mlflow.exceptions import MlflowException
 from prefect import get_run_logger
 
-from trainer.flows.outside import ledger, prompt_registry, registry, replicas
+from trainer.flows.outside import ledger, prompt_registry, registry, replicas_of
 from trainer.gate.verdict import Verdict
 from trainer.registry.champion import CHAMPION
 from trainer.rollout.change import Change
@@ -22,7 +22,7 @@ def serve(model: str, change: Change, proof: Proof, wait_seconds: float) -> None
     """Carries a decision out, or leaves everything as it was; raises as ``transaction.roll_out`` does."""
     with ledger(model) as rollouts:
         try:
-            seconds = roll_out(change, proof, replicas, prompt_registry(model), rollouts, wait_seconds)
+            seconds = roll_out(change, proof, replicas_of(model), prompt_registry(model), rollouts, wait_seconds)
         except AlreadyChampion:
             # an earlier try moved the alias and couldn't learn of it; what is wanted holds
             get_run_logger().info("version %s is champion already", change.to_version)

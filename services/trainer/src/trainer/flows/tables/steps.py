@@ -105,8 +105,9 @@ def find_split(usecase: str, source: str, periods: list[str] | None, holdout: li
     kind = declaration.table.period
     with connected_warehouse() as connection:
         loaded = {load.period: load for load in warehouse.loads(connection, declaration, source)}
+    judging: list[Period] = []
     if kind == "all":
-        training, judging = sorted(loaded), []
+        training = sorted(loaded)
     elif periods or holdout:
         training, judging = _named(declaration, loaded, periods, holdout)
     else:
