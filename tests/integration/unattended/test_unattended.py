@@ -17,7 +17,7 @@ from embedded.processes import Process, spawn
 from embedded.root import ROOT
 from pipelines import MODEL, QUICK, Pipeline, running
 from trainer.deployment import automations
-from trainer.flows.events import DECAYED, DRIFTED, RESOURCE
+from trainer.flows.events import DECAYED, DRIFTED, resource
 from trainer.flows.silence import DIED, HEARTBEAT
 from trainer.retraining.decision import Retraining
 from trainer.retraining.history import PostgresRetrainings
@@ -109,7 +109,7 @@ def emit(pipeline: Pipeline, *events: str) -> None:
             "id": str(uuid4()),
             "occurred": datetime.now(UTC).isoformat(),
             "event": event,
-            "resource": {"prefect.resource.id": RESOURCE},
+            "resource": {"prefect.resource.id": resource(MODEL)},
             "payload": payload,
         }
         for event in events

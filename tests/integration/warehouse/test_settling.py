@@ -9,7 +9,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import AwaitingRetry, Cancelled, Completed, Crashed, Failed, Pending, Running
 from trainer.data.warehouse import Connection
 from trainer.flows import reconcile as module
-from trainer.flows.reconcile import TRAINING, _settle_retraining
+from trainer.flows.reconcile import _settle_retraining
 from trainer.retraining.decision import Retraining
 from trainer.retraining.history import PostgresRetrainings
 
@@ -24,7 +24,7 @@ def retrainings(connection: Connection, monkeypatch: pytest.MonkeyPatch) -> Post
 
 @pytest.fixture
 def prefect() -> MemoryPrefect:
-    return MemoryPrefect(TRAINING)
+    return MemoryPrefect("train/trip-duration")
 
 
 def begun(retrainings: PostgresRetrainings, minutes_ago: float) -> int:
@@ -37,7 +37,7 @@ def begun(retrainings: PostgresRetrainings, minutes_ago: float) -> int:
 
 
 def settled(retrainings: PostgresRetrainings, prefect: MemoryPrefect) -> Retraining:
-    _settle_retraining(prefect.client)
+    _settle_retraining("trip-duration", prefect.client)
     (found,) = retrainings.history()
     return found
 

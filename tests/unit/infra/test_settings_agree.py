@@ -34,6 +34,7 @@ DIFFERENT_ON_PURPOSE = {
     "SERVING_HOST",  # inside a container it listens on all addresses: only its published port can be reached
     "SERVING_ALLOWED_HOSTS",  # the edge's name is one of them
     "SERVING_WAREHOUSE_URL",  # a service without a stack has no warehouse
+    "TRAINER_USECASES",  # a place inside the containers
     "ROUNDHOUSE_STACK",  # nor an identity
 }
 OFF_WHEN_EMPTY = {"SERVING_WEBHOOK_SECRET"}

@@ -44,7 +44,7 @@ BETTER = Verdict(
 def take_part(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ledger", lambda _: nullcontext(world.ledger))
     monkeypatch.setattr(module, "prompt_registry", lambda _: world.aliases)
-    monkeypatch.setattr(module, "replicas", lambda: world.replicas)
+    monkeypatch.setattr(module, "replicas_of", lambda _: lambda: world.replicas)
 
 
 def serve_eight(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,6 +23,9 @@ def report(*, promoted: bool) -> Report:
         decision=Decision(version="7", promoted=promoted, champion_before="6", reason="holdout RMSE 5 beats 6"),
         mlflow_ui="http://mlflow.example",
         experiment_id="3",
+        rows="trips",
+        periods="Months",
+        unit="minutes",
     )
 
 

@@ -82,6 +82,7 @@ class Versions:
 
     bundle: Path
     learnt: LearntFrom | None
+    model: str = "trip-duration"
 
     def version_of(self, alias: str) -> str:
         return {"champion": "7"}[alias]

@@ -70,6 +70,7 @@ class Wiring:
 
     def __init__(self, folder: Path, port_of: Mapping[str, int], variables: Mapping[str, str], identity: str) -> None:
         self._folder = folder
+        self._usecases = str(Path(variables.get("ROUNDHOUSE_USECASES") or ROOT / "usecases").absolute())
         self._port_of = port_of
         filled = {**variables, **{port_variable(name): str(port) for name, port in port_of.items()}}
         self._declared = programs(COMPOSE_FILE, self._places, filled)
@@ -94,7 +95,7 @@ class Wiring:
         places["0.0.0.0"] = LOOPBACK  # noqa: S104  (replaced, not listened on)
         places |= {f"/var/lib/{name}": str(self._folder / name) for name in VOLUMES}
         places["/run/roundhouse"] = str(credentials.of(self._folder, SECRETS.get(service, service)))
-        places["/srv/roundhouse"] = str(ROOT)
+        places["/srv/roundhouse/usecases"] = self._usecases
         # the container's own
         places["/tmp/prefect-ui"] = str(self._folder / "prefect" / "ui")  # noqa: S108
         places["/tmp/serving"] = str(self._folder / TEMPORARY / "serving")  # noqa: S108

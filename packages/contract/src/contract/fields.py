@@ -21,7 +21,7 @@ from contract.errors import FieldProblem
 Column = NDArray[np.float64]
 
 EPOCH = datetime(1970, 1, 1)
-NAME = r"^[^\p{Cc}]{1,200}$"
+NAME = r"^[^\x00-\x1f\x7f-\x9f]{1,200}$"
 """Of a field, whose name is the column's in the table that it comes from: any text without control characters."""
 
 LARGEST = 1e37

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from prefect.client.orchestration import get_client
 
 from trainer.deployment.automations import create_automations
-from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy, deploy_use_cases
+from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
 from trainer.deployment.first_training import start_first_training
 from trainer.deployment.migrations import migrate
 from trainer.deployment.notification import save_webhook
 from trainer.deployment.readiness import wait_for_prefect
+from trainer.deployment.use_cases import deploy_use_cases
 from trainer.flows.missed import skip_missed
 from trainer.flows.outside import notification_block, registry, settings
 from trainer.registry.champion import CHAMPION

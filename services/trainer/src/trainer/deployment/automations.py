@@ -15,12 +15,16 @@ from prefect.events.schemas.events import ResourceSpecification
 from prefect.exceptions import ObjectNotFound
 
 from trainer.deployment.deployments import WORK_POOL
-from trainer.flows.events import DECAYED, DRIFTED, RESOURCE, WANTED
+from trainer.flows.events import DECAYED, DRIFTED, WANTED, resource
 
 log = logging.getLogger("trainer.deploy")
 
-RESPOND, TRAIN, RECONCILE = "respond/trip-duration", "train/trip-duration", "reconcile/trip-duration"
+DEFAULT = "trip-duration"
+RECONCILE = f"reconcile/{DEFAULT}"
 
+RESPONDING = "Respond to an alarm about the model"
+TRAINING = "Train when a retraining is wanted"
+RESTARTING = "Start a crashed training again"
 TELL_OF_SILENT_WORKER = "Tell of a silent worker"
 
 RETIRED = ("Mark runs whose process died as crashed", "Tell of runs whose process died")
@@ -36,7 +40,8 @@ def create_automations(prefect: SyncPrefectClient, block: str | None) -> list[st
     Raises:
         ObjectNotFound: a deployment isn't there.
     """
-    wanted = [_respond(prefect), _train(prefect), _restart(prefect)]
+    months = ("source", "service", "months", "holdout_days", "retraining")
+    wanted = [_respond(DEFAULT, prefect), _train(DEFAULT, months, prefect), _restart(DEFAULT, prefect)]
     document = _find(block, prefect) if block else None
     if document:
         wanted.append(_tell_of_silent_worker(document, prefect))
@@ -48,29 +53,43 @@ def create_automations(prefect: SyncPrefectClient, block: str | None) -> list[st
     return [automation.name for automation in wanted]
 
 
-def _respond(prefect: SyncPrefectClient) -> AutomationCore:
+def create_automations_of(use_case: str, prefect: SyncPrefectClient) -> None:
+    """The same for a use case with a declaration."""
+    parameters = ("source", "retraining")
+    for automation in (_respond(use_case, prefect), _train(use_case, parameters, prefect), _restart(use_case, prefect)):
+        _save(automation, prefect)
+
+
+def delete_automations_of(use_case: str, prefect: SyncPrefectClient) -> None:
+    _delete([_named(name, use_case) for name in (RESPONDING, TRAINING, RESTARTING)], prefect)
+
+
+def _named(name: str, use_case: str) -> str:
+    return name if use_case == DEFAULT else f"{name}: {use_case}"
+
+
+def _respond(use_case: str, prefect: SyncPrefectClient) -> AutomationCore:
     return AutomationCore(
-        name="Respond to an alarm about the model",
+        name=_named(RESPONDING, use_case),
         description="Decides whether a retraining begins, within the cool-down and the daily limit.",
-        trigger=EventTrigger(expect={DRIFTED, DECAYED}, match=_resource(RESOURCE)),
-        actions=[_run(RESPOND, prefect, event="{{ event.event }}", alarm="{{ event.payload }}")],
+        trigger=EventTrigger(expect={DRIFTED, DECAYED}, match=_resource(resource(use_case))),
+        actions=[_run(f"respond/{use_case}", prefect, event="{{ event.event }}", alarm="{{ event.payload }}")],
     )
 
 
-def _train(prefect: SyncPrefectClient) -> AutomationCore:
-    names = ("source", "service", "months", "holdout_days", "retraining")
+def _train(use_case: str, names: Iterable[str], prefect: SyncPrefectClient) -> AutomationCore:
     return AutomationCore(
-        name="Train when a retraining is wanted",
+        name=_named(TRAINING, use_case),
         description="While it is paused, alarms are told of and start nothing.",
-        trigger=EventTrigger(expect={WANTED}, match=_resource(RESOURCE)),
-        actions=[_run(TRAIN, prefect, **{name: f"{{{{ event.payload.{name} }}}}" for name in names})],
+        trigger=EventTrigger(expect={WANTED}, match=_resource(resource(use_case))),
+        actions=[_run(f"train/{use_case}", prefect, **{name: f"{{{{ event.payload.{name} }}}}" for name in names})],
     )
 
 
-def _restart(prefect: SyncPrefectClient) -> AutomationCore:
-    deployment = prefect.read_deployment_by_name(TRAIN).id
+def _restart(use_case: str, prefect: SyncPrefectClient) -> AutomationCore:
+    deployment = prefect.read_deployment_by_name(f"train/{use_case}").id
     return AutomationCore(
-        name="Start a crashed training again",
+        name=_named(RESTARTING, use_case),
         description="Once, by the flow reconcile, which would find it within five minutes by itself.",
         trigger=EventTrigger(
             expect={"prefect.flow-run.Crashed"},

@@ -4,7 +4,6 @@ import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -17,13 +16,9 @@ from prefect.flows import load_flow_from_entrypoint
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
 
-from trainer.usecase.declaration import Declaration
-from trainer.usecase.folder import UseCases, find_all, names
 from trainer.worker import launcher
 
 WORK_POOL = "training"
-MOST_DEPLOYMENTS = 200
-"""Prefect gives no more in one answer."""
 
 JOB = {
     "job_configuration": {
@@ -180,52 +175,12 @@ def deploy(deployment: Deployment, prefect: SyncPrefectClient) -> None:
         _keep_paused(before, prefect)
 
 
-def of_use_case(declaration: Declaration) -> tuple[Deployment, ...]:
-    """The deployments of a use case: flows that know it by its name."""
-    known = {"usecase": declaration.name}
-    chosen = {"usecase": [declaration.name], "source": list(declaration.sources)}
-    return (
-        Deployment(
-            "ingest",
-            declaration.name,
-            "trainer.flows.tables.ingest.ingest",
-            f"Loads the rows of {declaration.name} into the warehouse; periods that haven't changed are skipped.",
-            cron=declaration.ingest.schedule,
-            parameters=known,
-            choices=chosen,
-        ),
-        Deployment(
-            "train",
-            declaration.name,
-            "trainer.flows.tables.train.train",
-            declaration.description or f"Trains the model {declaration.name}.",
-            cron=declaration.train.schedule,
-            parameters=known,
-            choices=chosen,
-        ),
-    )
-
-
-def deploy_use_cases(folder: Path, prefect: SyncPrefectClient) -> UseCases:
-    """Deploys every use case of a folder, and takes the schedules from those that are gone.
-
-    One that is broken keeps no other from being deployed; its own deployments stay as they are.
-    """
-    found = find_all(folder)
-    for declaration in found.sound:
-        for deployment in of_use_case(declaration):
-            deploy(deployment, prefect)
-    there = {*names(folder), *(deployment.name for deployment in DEPLOYMENTS)}
-    for deployed in prefect.read_deployments(limit=MOST_DEPLOYMENTS):
-        if "usecase" in deployed.parameters and deployed.name not in there:
-            prefect.delete_deployment(deployed.id)
-    return found
-
-
 def _offer(deployment: Deployment, wanted: RunnerDeployment) -> None:
     """Shows the values that a parameter may have as a list to choose from."""
     properties = wanted._parameter_openapi_schema.properties  # noqa: SLF001  (Prefect has no other way to it)
     for name, values in deployment.choices.items():
+        if name not in properties:
+            continue
         described = properties[name]
         described.pop("anyOf", None)
         described |= {"type": "string", "enum": list(values)}

@@ -20,6 +20,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, State, StateType
 from prefect.client.schemas.sorting import FlowRunSort
+from prefect.exceptions import ObjectNotFound
 from prefect.states import AwaitingRetry
 
 RECENT = timedelta(hours=6)
@@ -39,6 +40,14 @@ def restart_crashed(deployment: str, prefect: SyncPrefectClient) -> list[FlowRun
     for run in again:
         prefect.set_flow_run_state(run.id, AwaitingRetry(message=AGAIN))
     return again
+
+
+def is_deployed(deployment: str, prefect: SyncPrefectClient) -> bool:
+    try:
+        prefect.read_deployment_by_name(deployment)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def runs_of(deployment: str, prefect: SyncPrefectClient) -> list[FlowRun]:

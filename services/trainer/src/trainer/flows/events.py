@@ -1,10 +1,10 @@
 """Names of the events by which one flow starts another; the automations between them are made when deploying."""
 
-from trainer.usecases.trips.fields import MODEL_NAME
-
 DRIFTED = "roundhouse.model.drifted"
 DECAYED = "roundhouse.model.decayed"
 WANTED = "roundhouse.retraining.wanted"
 
-RESOURCE = f"roundhouse.model.{MODEL_NAME}"
-"""What they are about."""
+
+def resource(model: str) -> str:
+    """What the events of a model are about."""
+    return f"roundhouse.model.{model}"

@@ -27,6 +27,7 @@ KEPT = timedelta(days=30)
 
 @flow(name="monitor", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def monitor(
+    usecase: str = MODEL_NAME,
     since: datetime | None = None,
     until: datetime | None = None,
     window_days: Annotated[float, Field(gt=0, le=366)] = 7,
@@ -42,6 +43,7 @@ def monitor(
     on months that are older than what is played.
 
     Args:
+        usecase: The use case whose model is monitored.
         since: Begin of the window, in UTC unless it says otherwise; empty for window_days before its end, or the moment
             when the version was registered, if that is later.
         until: End of the window, likewise; empty for now.
@@ -52,17 +54,17 @@ def monitor(
         terms: From where on a difference is an alarm.
         seed: Of the bootstrap.
     """
-    versions = registry(MODEL_NAME)
+    versions = registry(usecase)
     wanted = version or versions.version_of(CHAMPION)
     if wanted is None:
         return Completed(message="no champion to monitor yet")
-    if announces and since is None and is_replaying():
+    if announces and since is None and usecase == MODEL_NAME and is_replaying():
         return Completed(message="a replay is under way, which monitors what it asks for")
     window = _window(since, until, timedelta(days=window_days))
     if since is None:
         window = window.not_before(versions.made_at(wanted))
     counted, notes = count()
-    assessment = assess_version(MODEL_NAME, wanted, window, counted, notes, terms, least_rows, seed)
+    assessment = assess_version(usecase, wanted, window, counted, notes, terms, least_rows, seed)
     told = assessment.monitoring.verdict not in ("too few predictions", "no reference")
     run_id = log(assessment) if told else None
     monitoring = record(assessment.monitoring, counted, run_id)

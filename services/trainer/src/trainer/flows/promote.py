@@ -63,22 +63,23 @@ def promote(
         verdict = judged()
         outcome = "may be promoted" if verdict.promotes else "would be refused"
         return Completed(message=f"Dry run: {MODEL_NAME} version {wanted} {outcome}: {verdict.reason}")
-    return unless_champion_changes(lambda: _decide(wanted, judged(), force, reason, wait_seconds))
+    return unless_champion_changes(lambda: carry_out(MODEL_NAME, wanted, judged(), force, reason, wait_seconds))
 
 
-def _decide(version: str, verdict: Verdict, force: bool, reason: str, wait_seconds: float) -> State[Any]:
+def carry_out(model: str, version: str, verdict: Verdict, force: bool, reason: str, wait_seconds: float) -> State[Any]:
+    """Promotes a version that was judged, or says why not."""
     if not verdict.promotes and not force:
-        tag(MODEL_NAME, version, {"decision": "refused", "reason": verdict.reason})
-        return Failed(message=f"{MODEL_NAME} version {version} is refused: {verdict.reason}")
-    change = _change(version, verdict, reason)
-    roll_out_registered(MODEL_NAME, change, wait_seconds)
-    tag(MODEL_NAME, version, promoted(change))
-    outcome = f"{MODEL_NAME} version {version} is champion and served"
+        tag(model, version, {"decision": "refused", "reason": verdict.reason})
+        return Failed(message=f"{model} version {version} is refused: {verdict.reason}")
+    change = _change(model, version, verdict, reason)
+    roll_out_registered(model, change, wait_seconds)
+    tag(model, version, promoted(change))
+    outcome = f"{model} version {version} is champion and served"
     notify(outcome, f"Promoted: {change.reason}", return_state=True)
     return Completed(message=f"{outcome}: {change.reason}")
 
 
-def _change(version: str, verdict: Verdict, reason: str) -> Change:
+def _change(model: str, version: str, verdict: Verdict, reason: str) -> Change:
     said = verdict.reason if verdict.promotes else f"forced although the gate refuses it: {verdict.reason}"
     why = f"{reason} ({said})" if reason else said
-    return Change("promote", champion_beside(MODEL_NAME, verdict), version, this_run(), why, numbers(verdict))
+    return Change("promote", champion_beside(model, verdict), version, this_run(), why, numbers(verdict))

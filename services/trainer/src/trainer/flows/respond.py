@@ -43,16 +43,16 @@ def respond(
     wanted = plan_retraining(alarm.version, last_months, holdout_days or chosen.retraining_holdout_days)
     hours = chosen.retraining_cool_down_hours if cool_down_hours is None else cool_down_hours
     limit = chosen.retrainings_a_day if daily_limit is None else daily_limit
-    retraining = decide(event, alarm, wanted, timedelta(hours=hours), limit)
+    retraining = decide(MODEL_NAME, event, alarm, wanted, timedelta(hours=hours), limit)
     if retraining.began:
-        ask_for_training(retraining.id, wanted)
+        ask_for_training(MODEL_NAME, retraining.id, wanted)
     outcome = f"retraining {retraining.id} {'begins' if retraining.began else 'is held back'}"
-    subject = f"{MODEL_NAME} {_happened(event)}: {outcome}"
+    subject = f"{MODEL_NAME} {happened(event)}: {outcome}"
     months = f" Months {wanted.months}, judged on the last {wanted.holdout_days} days." if retraining.began else ""
     notify(subject, f"{retraining.reason}. Version {alarm.version or 'unknown'}, {alarm}.{months}", return_state=True)
     return Completed(message=f"{outcome}: {retraining.reason}")
 
 
-def _happened(event: str) -> str:
+def happened(event: str) -> str:
     """``drifted`` or ``decayed``."""
     return event.rpartition(".")[2]

@@ -22,6 +22,7 @@ from trainer.usecases.trips.fields import MODEL_NAME
 
 @flow(name="rollback", on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
 def rollback(
+    usecase: str = MODEL_NAME,
     version: VersionText | None = None,
     reason: str = "",
     wait_seconds: Annotated[int, Field(ge=0, le=3_600)] = WAIT_SECONDS,
@@ -29,18 +30,19 @@ def rollback(
     """Has every replica serve an earlier version again, staged and checked first like any other. The gate isn't asked.
 
     Args:
+        usecase: The use case whose model is rolled back.
         version: A version's number; empty for the one that was served before, by the ledger.
         reason: Why, for the ledger.
         wait_seconds: For another rollout to end; 0 to be refused at once.
     """
-    champion = registry(MODEL_NAME).version_of(CHAMPION)
-    target = version or find_previous(MODEL_NAME, champion)
+    champion = registry(usecase).version_of(CHAMPION)
+    target = version or find_previous(usecase, champion)
     if target == champion:
         raise AlreadyChampion(target)
     why = reason or f"rolled back from version {champion}"
-    roll_out_registered(MODEL_NAME, Change("rollback", champion, target, this_run(), why), wait_seconds)
+    roll_out_registered(usecase, Change("rollback", champion, target, this_run(), why), wait_seconds)
     if champion is not None:
-        tag(MODEL_NAME, champion, {"decision": "rolled back", "reason": why})
-    outcome = f"{MODEL_NAME} version {target} is champion and served"
+        tag(usecase, champion, {"decision": "rolled back", "reason": why})
+    outcome = f"{usecase} version {target} is champion and served"
     notify(outcome, f"Rolled back from version {champion}: {why}", return_state=True)
     return Completed(message=f"{outcome}: {why}")

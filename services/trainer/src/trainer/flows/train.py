@@ -111,7 +111,7 @@ def train(
     )
     create_markdown_artifact(report.markdown, key="training-report", description=report.subject)
     if retraining is not None:
-        end_retraining(retraining, decision, return_state=True)
+        end_retraining(MODEL_NAME, retraining, decision, return_state=True)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")

@@ -1,6 +1,8 @@
-"""``python -m trainer.usecase new|check``: what a person does with a use case before there is a stack."""
+"""``python -m trainer.usecase new|check|schema``: what a person does with a use case before there is a stack."""
 
+import json
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,8 +16,9 @@ from trainer.usecase.folder import find
 from trainer.usecase.new.command import Choices, create
 from trainer.usecase.new.decision import BadChoice
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase
+from trainer.usecase.reading import schema
 
-USECASES = "TRAINER_USECASES"
+USECASES = "ROUNDHOUSE_USECASES"
 """Variable with the folder of all use cases."""
 
 EXPECTED = (BadDeclaration, DataError, NoSuchUseCase, OSError)
@@ -24,8 +27,6 @@ EXPECTED = (BadDeclaration, DataError, NoSuchUseCase, OSError)
 
 def new(variables: Mapping[str, str], usecases: Path, root: Path) -> str:
     """Writes a use case from NAME, DATA, TARGET, and if they are given TIME and KEY."""
-    import re
-
     for needed in ("NAME", "DATA", "TARGET"):
         if not variables.get(needed):
             raise BadChoice(f"{needed} is missing: make new NAME=late-flights DATA=data/flights.csv TARGET=delay")
@@ -52,7 +53,16 @@ def show_check(variables: Mapping[str, str], usecases: Path, root: Path) -> str:
         return rendering.of_check(declaration, check(declaration, root, source, Path(spill)))
 
 
-COMMANDS: dict[str, Callable[[Mapping[str, str], Path, Path], str]] = {"new": new, "check": show_check}
+def show_schema(_variables: Mapping[str, str], _usecases: Path, _root: Path) -> str:
+    """The JSON Schema of a use case's file."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False)
+
+
+COMMANDS: dict[str, Callable[[Mapping[str, str], Path, Path], str]] = {
+    "new": new,
+    "check": show_check,
+    "schema": show_schema,
+}
 
 
 def main() -> int:
@@ -60,9 +70,9 @@ def main() -> int:
     if len(sys.argv) != 2 or sys.argv[1] not in COMMANDS:
         print(f"usage: python -m trainer.usecase {'|'.join(COMMANDS)}", file=sys.stderr)  # noqa: T201
         return 2
-    root = Path.cwd()
     try:
-        told = COMMANDS[sys.argv[1]](os.environ, root / os.environ.get(USECASES, "usecases"), root)
+        usecases = Path.cwd() / (os.environ.get(USECASES) or "usecases")
+        told = COMMANDS[sys.argv[1]](os.environ, usecases, usecases.parent)
     except EXPECTED as error:
         print(f"{sys.argv[1]}: {error}", file=sys.stderr)  # noqa: T201
         return 1

@@ -27,6 +27,9 @@ FITTING = {
 }
 """Types of a column that a field of each type can be of."""
 
+TAKEN = ("trip-duration", "trips", "predictions", "use-cases")
+"""Names of deployments that the stack has anyway."""
+
 OURS = ("_period", "_row", "_source")
 """Columns that the warehouse's tables have beside those of the declaration."""
 
@@ -45,6 +48,8 @@ def check(declaration: Declaration) -> Found:
 
 
 def _names(declaration: Declaration) -> Found:
+    if declaration.name in TAKEN:
+        yield ("name",), f"{declaration.name!r} is a name of the stack's own; choose another"
     columns = declaration.table.columns
     for name in columns:
         if name in OURS:

@@ -162,6 +162,7 @@ class TableBoosting(Boosting):
 
     max_depth: int = Field(6, ge=1, le=16, description="Levels of a tree.")
     reg_lambda: float = Field(1, ge=0, description="L2 regularisation of leaf values.")
+    max_rounds: int = Field(500, ge=1, le=20_000, description="Trees at most.")
 
 
 class Train(Part):
@@ -176,6 +177,12 @@ class Ingest(Part):
     """When rows are loaded."""
 
     schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field(None, description="Cron, in UTC.")
+
+
+class Monitor(Part):
+    """When what is asked and answered is held against the training."""
+
+    schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field("30 * * * *", description="Cron, in UTC.")
 
 
 class Declaration(Part):
@@ -200,3 +207,4 @@ class Declaration(Part):
     judge: Judge = Judge()
     train: Train = Train()
     ingest: Ingest = Ingest()
+    monitor: Monitor = Monitor()

@@ -78,9 +78,13 @@ def find(source: Files, root: Path, period: Period, wanted: str | None = None) -
         NoFiles: one that is named isn't there.
         UnreadableFile: one can't be read.
     """
+    return [_read(path, source) for path in paths_of(source, root, period, wanted)]
+
+
+def paths_of(source: Files, root: Path, period: Period, wanted: str | None = None) -> list[Path]:
+    """As ``find``, without a look into the files. Raises NoFiles."""
     named = [source.files] if isinstance(source.files, str) else source.files
-    paths = [path for pattern in named for path in _paths(pattern, root, period, wanted)]
-    return [_read(path, source) for path in dict.fromkeys(paths)]
+    return list(dict.fromkeys(path for pattern in named for path in _paths(pattern, root, period, wanted)))
 
 
 def relation(files: Sequence[DataFile], source: Files, connection: duckdb.DuckDBPyConnection) -> str:
@@ -122,7 +126,7 @@ def _paths(pattern: str, root: Path, period: Period, wanted: str | None) -> list
     if WHOLE in pattern:
         return _of_periods(pattern, root, period, wanted)
     if at.is_dir():
-        found = sorted(path for path in at.iterdir() if path.is_file() and _format(path))
+        found = sorted(path for path in at.iterdir() if path.is_file() and format_of(path))
         if not found:
             raise NoFiles(f"{at} has no file that can be read ({', '.join(FORMATS)}, and .gz)")
         return found
@@ -155,13 +159,14 @@ def _rest(pattern: str) -> str:
     return str(path.relative_to(path.anchor)) if path.is_absolute() else pattern
 
 
-def _format(path: Path) -> str | None:
+def format_of(path: Path) -> str | None:
+    """What a file's name says of its format; None for nothing."""
     plain = path.with_suffix("") if path.suffix.lower() == ".gz" else path
     return FORMATS.get(plain.suffix.lower())
 
 
 def _read(path: Path, source: Files) -> DataFile:
-    kind = source.format or _format(path)
+    kind = source.format or format_of(path)
     if kind is None:
         raise UnreadableFile(path, f"its name doesn't say its format; give `format` or name it {', '.join(FORMATS)}")
     try:
@@ -271,4 +276,4 @@ def _scan(file: DataFile, source: Files, number: int) -> str:
 
 
 def _json(path: Path) -> str:
-    return f"read_json({text(str(path))}, format = 'newline_delimited', maximum_depth = 1, sample_size = -1)"
+    return f"read_json({text(str(path))}, format = 'newline_delimited', sample_size = -1)"

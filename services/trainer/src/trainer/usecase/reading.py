@@ -5,14 +5,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from contract.fields import NAME
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trainer.usecase import consistency, yaml
-from trainer.usecase.declaration import Declaration
+from trainer.usecase.declaration import CRON, LABEL, REASON, Declaration
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase, Problem
 
 FILE = "usecase.yaml"
+
+IN_WORDS = {
+    LABEL: "small letters, digits and dashes, first a letter",
+    REASON: "small letters, digits and underscores, first a letter",
+    CRON: "a cron schedule in UTC, such as 0 3 * * *",
+    NAME: "a text of 1 to 200 characters without control characters",
+}
+"""What the declaration's patterns mean."""
 
 Path_ = Sequence[str | int]
 
@@ -124,7 +133,8 @@ def _message(detail: ErrorDetails, place: Path_) -> str:
             name = context["discriminator"].strip("'")
             return f"{name} is missing"
         case "string_pattern_mismatch":
-            return f"is {_shown(given)}, which doesn't match {context['pattern']}"
+            allowed = IN_WORDS.get(context["pattern"], f"what matches {context['pattern']}")
+            return f"is {_shown(given)}; allowed is {allowed}"
         case "value_error":
             return str(context["error"])
         case _:

@@ -119,7 +119,7 @@ class Rows:
     def sampled(self, rows: int, columns: Sequence[str]) -> dict[str, Any]:
         """Numbers of so many rows, float64 of shape (n,), NaN for missing; the same rows each time."""
         names = ", ".join(f"{identifier(name)}::DOUBLE AS {identifier(name)}" for name in columns)
-        query = f"SELECT {names} FROM typed USING SAMPLE reservoir({rows} ROWS) REPEATABLE (1)"
+        query = f"SELECT {names} FROM computed USING SAMPLE reservoir({rows} ROWS) REPEATABLE (1)"
         batches = [pa.Table.from_batches([batch]) for batch in self._batches(query)]
         table = (
             pa.concat_tables(batches) if batches else pa.table({name: pa.array([], pa.float64()) for name in columns})
@@ -128,14 +128,14 @@ class Rows:
 
     def share(self, condition: str) -> float:
         """Of the rows for which it can be said, those for which a condition holds."""
-        found = self._fetched(f"SELECT avg(({condition})::INTEGER) FROM typed")
+        found = self._fetched(f"SELECT avg(({condition})::INTEGER) FROM computed")
         return float(found[0][0] or 0)
 
     def periods(self, time: str, kind: Period, least_rows: int) -> int:
         """How many periods of a kind have so many rows."""
         period = f"date_trunc('{TRUNCATED[kind]}', {identifier(time)})"
         query = (
-            f"SELECT count(*) FROM (SELECT {period} AS period FROM typed GROUP BY 1 HAVING count(*) >= {least_rows})"
+            f"SELECT count(*) FROM (SELECT {period} AS period FROM computed GROUP BY 1 HAVING count(*) >= {least_rows})"
         )
         return int(self._fetched(query)[0][0])
 
@@ -168,7 +168,10 @@ def opened_rows(
     """
     files = find(source, root, declaration.table.period, period)
     with opened((file.path for file in files), spill) as connection:
-        connection.execute(_views(declaration, source, files, connection))
+        try:
+            connection.execute(_views(declaration, source, files, connection)).fetchall()
+        except duckdb.Error as error:
+            raise explained(error, files) from None
         if declaration.table.key:
             _find_duplicates(connection, declaration.table.key, files)
         connection.execute(_judged(declaration, by_key=bool(declaration.table.key)))
@@ -206,7 +209,8 @@ def _views(
     return (
         f"CREATE TEMP VIEW typed AS SELECT row_number() OVER () - 1 AS _row, {', '.join(typed)},"
         f" {reason} AS _unreadable FROM ({raw});"
-        f"CREATE TEMP VIEW computed AS SELECT {every} FROM typed;"
+        # the files are read once, whatever is asked of their rows; what is too large for memory lies on the disk
+        f"CREATE TEMP TABLE computed AS SELECT {every} FROM typed"
     )
 
 

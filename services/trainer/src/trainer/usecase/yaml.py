@@ -51,7 +51,8 @@ def parse(text: str, file: str) -> tuple[Any, Lines]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise BadDeclaration(file, [Problem(line, "", _message(error))]) from None
-    except (YAMLError, ValueError, RecursionError) as error:
+    # a key may be a list in YAML
+    except (YAMLError, TypeError, ValueError, RecursionError) as error:
         raise BadDeclaration(file, [Problem(1, "", f"is no YAML: {str(error).splitlines()[0]}")]) from None
 
 

@@ -6,7 +6,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
 
-from trainer.flows.events import DECAYED, DRIFTED, RESOURCE
+from trainer.flows.events import DECAYED, DRIFTED, resource
 from trainer.monitoring.monitoring import Monitoring
 
 
@@ -15,7 +15,7 @@ def announce(monitoring: Monitoring) -> None:
     """An event for drift and one for decay; none without an alarm."""
     for event, alarms in ((DRIFTED, monitoring.drifted), (DECAYED, monitoring.decayed)):
         if alarms:
-            emit_event(event, {"prefect.resource.id": RESOURCE}, payload=payload(monitoring))
+            emit_event(event, {"prefect.resource.id": resource(monitoring.model)}, payload=payload(monitoring))
 
 
 def payload(monitoring: Monitoring) -> dict[str, Any]:

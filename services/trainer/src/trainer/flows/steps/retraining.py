@@ -5,10 +5,11 @@ from datetime import timedelta
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.events import emit_event
+from pydantic import BaseModel
 
 from trainer.data import warehouse
 from trainer.flows.actor import this_run
-from trainer.flows.events import RESOURCE, WANTED
+from trainer.flows.events import WANTED, resource
 from trainer.flows.handover import Decision
 from trainer.flows.outside import connected_warehouse, registry
 from trainer.flows.plan import NoPlan
@@ -47,10 +48,12 @@ def plan_retraining(version: str | None, last_months: int, holdout_days: int) ->
 
 # not tried again: the first try may have been written down although its answer got lost
 @task(name="decide", task_run_name="decide", cache_policy=NO_CACHE)
-def decide(event: str, alarm: Alarm, wanted: Wanted, cool_down: timedelta, daily_limit: int) -> Retraining:
+def decide(
+    model: str, event: str, alarm: Alarm, wanted: BaseModel, cool_down: timedelta, daily_limit: int
+) -> Retraining:
     """Whether a retraining begins, written down with its reason."""
     with connected_warehouse() as connection:
-        found = PostgresRetrainings(connection, MODEL_NAME).decide(
+        found = PostgresRetrainings(connection, model).decide(
             event, alarm.model_dump(mode="json"), wanted.model_dump(), this_run(), cool_down, daily_limit
         )
     get_run_logger().info("retraining %s: %s, %s", found.id, found.outcome, found.reason)
@@ -58,17 +61,17 @@ def decide(event: str, alarm: Alarm, wanted: Wanted, cool_down: timedelta, daily
 
 
 @task(name="ask for training", task_run_name="ask for training", cache_policy=NO_CACHE)
-def ask_for_training(retraining: int, wanted: Wanted) -> None:
+def ask_for_training(model: str, retraining: int, wanted: BaseModel) -> None:
     """Emits the event on which an automation starts the training. Should it get lost, ``reconcile`` ends the row."""
     payload = {**wanted.model_dump(), "retraining": retraining}
-    emit_event(event=WANTED, resource={"prefect.resource.id": RESOURCE}, payload=payload)
+    emit_event(event=WANTED, resource={"prefect.resource.id": resource(model)}, payload=payload)
 
 
 @task(name="end retraining", task_run_name="end retraining", cache_policy=NO_CACHE, **RETRIES)
-def end_retraining(retraining: int, decision: Decision) -> None:
+def end_retraining(model: str, retraining: int, decision: Decision) -> None:
     """Writes down how it ended."""
     outcome: Outcome = "promoted" if decision.promoted else "refused"
     with connected_warehouse() as connection:
-        PostgresRetrainings(connection, MODEL_NAME).end(
+        PostgresRetrainings(connection, model).end(
             retraining, outcome, f"version {decision.version}: {decision.reason}"
         )

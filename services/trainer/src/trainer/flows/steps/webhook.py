@@ -4,7 +4,6 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from trainer.flows.outside import registry_webhook, settings
-from trainer.usecases.trips.fields import MODEL_NAME
 
 PATIENCE_SECONDS = 60
 """For MLflow to take its webhook. If it can't read those that it has, its client would ask again for four minutes."""
@@ -14,7 +13,7 @@ PATIENCE_SECONDS = 60
 @task(name="keep webhook", task_run_name="keep webhook", cache_policy=NO_CACHE, timeout_seconds=PATIENCE_SECONDS)
 def keep_webhook() -> None:
     """MLflow tells the service at once of an alias that moved, if a secret is configured that signs it."""
-    webhook, secret = registry_webhook(MODEL_NAME), settings().serving_webhook_secret.get_secret_value()
+    webhook, secret = registry_webhook(settings().usecase), settings().serving_webhook_secret.get_secret_value()
     if secret:
         webhook.register(secret)
     else:

@@ -7,7 +7,7 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
-from trainer.deployment.deployments import deploy_use_cases
+from trainer.deployment.use_cases import deploy_use_cases
 from trainer.flows.outside import settings
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from contract import ContractError
 from contract.booster import load
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -23,7 +26,8 @@ from trainer.flows.steps.preparation import write_features
 from trainer.flows.usecases import find
 from trainer.gate.terms import Terms
 from trainer.gate.verdict import Verdict
-from trainer.registry.champion import LearntFrom
+from trainer.registry.artifacts import ForeignArtifacts
+from trainer.registry.champion import LearntFrom, NoSuchVersion
 from trainer.usecase import warehouse
 from trainer.usecase.cleaning import clean
 from trainer.usecase.contracts import fit_contract
@@ -174,6 +178,36 @@ def gate_table(
     )
     publish_verdict(verdict, f"{registered.model}-gate")
     log_verdict(verdict, candidate)
+    return verdict
+
+
+@task(
+    name="gate",
+    task_run_name="gate version {version}",
+    cache_policy=NO_CACHE,
+    retry_condition_fn=unless(DataError, ContractError, ForeignArtifacts, NoSuchVersion),
+    **RETRIES,
+)
+def gate_registered_table(
+    model: str, version: str, rows: CleanRows, source: str, split: Split, terms: Terms, seed: int
+) -> Verdict:
+    """The same for a version that is registered already. It may have learnt from rows that judge: then it is refused.
+
+    Raises:
+        NoPlan: the version has learnt from periods that judge.
+    """
+    declaration, versions = find(model), registry(model)
+    learnt = versions.learnt_from(version)
+    if seen := [text for text in learnt.months if text in split.holdout]:
+        raise NoPlan(
+            f"version {version} has learnt from {', '.join(seen)}, which can't judge it; choose another holdout"
+        )
+    training = pq.read_table(rows.training.path)
+    judged = TableRows(declaration, pq.read_table(rows.holdout.path), split.holdout, source)
+    with TemporaryDirectory() as folder:
+        contender = load(versions.download(version, Path(folder)))
+        verdict = judge_beside_champion(versions, version, contender, training, judged, terms, seed, [])
+    publish_verdict(verdict, f"{model}-gate")
     return verdict
 
 

@@ -21,6 +21,7 @@ from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
 from trainer.flows.steps.reference import keep_reference
 from trainer.flows.steps.release import notify, refuse, roll_out
+from trainer.flows.steps.retraining import end_retraining
 from trainer.flows.steps.search import search as search_parameters
 from trainer.flows.steps.serve import unless_champion_changes
 from trainer.flows.tables.ingest import ingest, source_of
@@ -47,6 +48,7 @@ def train(
     search: Search = DEFAULT_SEARCH,
     gate: Terms = DEFAULT_TERMS,
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 1,
+    retraining: int | None = None,
 ) -> State[Any]:
     """Trains a use case's model, registers it, and has the service take it if the gate lets it pass.
 
@@ -59,6 +61,7 @@ def train(
         search: Whether to look for better parameters first, and for how long.
         gate: What the model has to show to be promoted.
         seed: Of everything random in training.
+        retraining: Number in the table retrainings, if an alarm began this; empty for any other training.
     """
     declaration = find(usecase)
     name = source_of(declaration, source)
@@ -92,6 +95,8 @@ def train(
         unit=declaration.target.unit,
     )
     create_markdown_artifact(report.markdown, key=f"{usecase}-training", description=report.subject)
+    if retraining is not None:
+        end_retraining(usecase, retraining, decision, return_state=True)
     # a message that doesn't arrive is shown as a failed task; the training it tells of has succeeded
     notify(report.subject, report.summary, return_state=True)
     return Completed(message=f"{report.subject}: {decision.reason}")

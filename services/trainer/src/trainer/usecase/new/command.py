@@ -11,7 +11,7 @@ import numpy as np
 
 from trainer.usecase.database import identifier, opened
 from trainer.usecase.declaration import Declaration, Files, Period
-from trainer.usecase.files import DataFile, columns_of, explained, find, relation
+from trainer.usecase.files import DataFile, columns_of, explained, find, format_of, paths_of, relation
 from trainer.usecase.new import decision, dialect
 from trainer.usecase.new.decision import BadChoice, Decision, Relations
 from trainer.usecase.new.profile import MARKERS, Measured, Profile, comma_decides
@@ -62,11 +62,8 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
     folder = usecases / choices.name
     if folder.exists():
         raise BadChoice(f"NAME={choices.name}: {folder} is there already; nothing is overwritten")
-    source = _source(choices.data, root)
+    source = _with_dialect(_source(choices.data, root), root)
     files = find(source, root, "all")
-    source = _with_dialect(source, files)
-    if any(file.format == "csv" for file in files):
-        files = find(source, root, "all")
     with opened(file.path for file in files) as connection:
         rows = _sample(connection, files, source)
         profiles, source = _profiles(connection, files, source, rows)
@@ -87,8 +84,8 @@ def _source(data: str, root: Path) -> Files:
     return Files(files=str(path.relative_to(root)) if inside else str(path))
 
 
-def _with_dialect(source: Files, files: Sequence[DataFile]) -> Files:
-    first = next((file.path for file in files if file.format == "csv"), None)
+def _with_dialect(source: Files, root: Path) -> Files:
+    first = next((path for path in paths_of(source, root, "all") if format_of(path) == "csv"), None)
     if first is None:
         return source
     found = dialect.of(first)

@@ -1,0 +1,107 @@
+"""What Prefect has of use cases: deployments and automations for each folder."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.responses import DeploymentResponse
+
+from trainer.deployment.automations import create_automations_of, delete_automations_of
+from trainer.deployment.deployments import Deployment, deploy
+from trainer.usecase.declaration import Declaration
+from trainer.usecase.folder import UseCases, find_all, names
+
+KNOWN_BY = "usecase"
+"""The parameter by which a deployment's runs know their use case."""
+
+AT_ONCE = 100
+"""Deployments in one of Prefect's answers."""
+
+
+def deploy_use_cases(folder: Path, prefect: SyncPrefectClient) -> UseCases:
+    """Deploys every use case of a folder, and takes away what there is of those that are gone.
+
+    One that is broken keeps no other from being deployed; what is deployed of it stays as it is.
+    """
+    found = find_all(folder)
+    for declaration in found.sound:
+        for deployment in of_use_case(declaration):
+            deploy(deployment, prefect)
+        create_automations_of(declaration.name, prefect)
+    _delete_gone(folder, prefect)
+    return found
+
+
+def of_use_case(declaration: Declaration) -> list[Deployment]:
+    """Its deployments: flows that know it by its name."""
+    name = declaration.name
+
+    def made(flow: str, entrypoint: str, said: str, cron: str | None = None, concurrency: int | None = 1) -> Deployment:
+        choices = {KNOWN_BY: [name], "source": list(declaration.sources)}
+        return Deployment(flow, name, entrypoint, said, cron, concurrency, {KNOWN_BY: name}, choices)
+
+    return [
+        made(
+            "ingest",
+            "trainer.flows.tables.ingest.ingest",
+            f"Loads the rows of {name} into the warehouse; periods that haven't changed are skipped.",
+            declaration.ingest.schedule,
+        ),
+        made(
+            "train",
+            "trainer.flows.tables.train.train",
+            declaration.description or f"Trains the model {name}.",
+            declaration.train.schedule,
+        ),
+        # the rollouts' own lock says whether a second one waits or is refused, as its parameter wants it
+        made(
+            "promote",
+            "trainer.flows.tables.promote.promote",
+            "Makes a registered version champion if the gate lets it pass; a dry run only shows what the gate says.",
+            concurrency=None,
+        ),
+        made(
+            "rollback",
+            "trainer.flows.rollback.rollback",
+            "Has every replica serve the version before, or a named one, again.",
+            concurrency=None,
+        ),
+        made(
+            "monitor",
+            "trainer.flows.monitor.monitor",
+            "Holds what was asked and answered lately against what the champion was trained on and promised.",
+            declaration.monitor.schedule,
+        ),
+        # decisions wait for each other
+        made(
+            "respond",
+            "trainer.flows.tables.respond.respond",
+            "After an alarm: has a training begin on the newest rows, within the cool-down and the daily limit.",
+            concurrency=None,
+        ),
+    ]
+
+
+def _delete_gone(folder: Path, prefect: SyncPrefectClient) -> None:
+    there = set(names(folder))
+    gone = [
+        deployment
+        for deployment in _all_deployments(prefect)
+        if (known := deployment.parameters.get(KNOWN_BY)) and known == deployment.name and known not in there
+    ]
+    for name in {deployment.name for deployment in gone}:
+        delete_automations_of(name, prefect)
+    for deployment in gone:
+        prefect.delete_deployment(deployment.id)
+
+
+def _all_deployments(prefect: SyncPrefectClient) -> list[DeploymentResponse]:
+    def pages() -> Iterator[list[DeploymentResponse]]:
+        for offset in itertools.count(0, AT_ONCE):
+            page = prefect.read_deployments(limit=AT_ONCE, offset=offset)
+            yield page
+            if len(page) < AT_ONCE:
+                return
+
+    return list(itertools.chain.from_iterable(pages()))
