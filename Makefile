@@ -50,7 +50,7 @@ new: $(INSTALLED)  ## NAME=… DATA=… TARGET=…: a use case from a table; wri
 	@$(BIN)/python -m trainer.usecase new
 
 check: $(INSTALLED)  ## USECASE=…: is its file sound, and do its data fit? needs no stack
-	@$(BIN)/python -m trainer.usecase check
+	@set -a; [ ! -f sources.env ] || . ./sources.env; $(BIN)/python -m trainer.usecase check
 
 train:  ## train on the stack that is up, and follow the run
 	@$(CONSOLE) train

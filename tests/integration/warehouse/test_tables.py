@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 from trainer.data.errors import DataError
-from trainer.data.transaction import transaction
+from trainer.data.transaction import Connection, transaction
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.periods import Period
 from trainer.usecase.reading import parse
 from trainer.usecase.rows import opened_rows
 from trainer.usecase.warehouse import (
-    Connection,
     Loaded,
     NotLoaded,
     TableChanged,

@@ -68,6 +68,11 @@ MISTAKES = {
     "an operation that there isn't": ("fields:", "features: [{op: log, name: a, field: temperature}]\nfields:"),
     "a slice that is no field": ("fields:", "judge: {slices: [region]}\nfields:"),
     "a slice that is no category": ("fields:", "judge: {slices: [temperature]}\nfields:"),
+    "a URL in the file": (
+        "files: rentals.csv\n    missing: [\"\", NA]",
+        "url: postgresql://me:secret@db/rentals\n    query: SELECT 1",
+    ),
+    "a query without a URL": ("files: rentals.csv\n    missing: [\"\", NA]", "query: SELECT 1"),
     "a schedule that is none": ("fields:", "train: {schedule: daily}\nfields:"),
     "parameters that can't be": ("fields:", "train: {boosting: {max_depth: 99}}\nfields:"),
     "periods in a file's name without periods": ("files: rentals.csv", "files: 'rentals-{period}.csv'"),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from trainer.usecase.check import check
-from trainer.usecase.declaration import Declaration
+from trainer.usecase.declaration import Declaration, Files
 from trainer.usecase.new.command import Choices, New, create
 from trainer.usecase.new.decision import BadChoice
 from trainer.usecase.reading import read
@@ -36,7 +36,7 @@ def cells(rows: int = 400) -> list[dict[str, Any]]:
 
 
 def text(rows: Sequence[dict[str, Any]], delimiter: str = ",") -> str:
-    lines = [rows[0].keys(), *(row.values() for row in rows)]
+    lines: list[Sequence[Any]] = [list(rows[0]), *(list(row.values()) for row in rows)]
     return "".join(delimiter.join(map(_cell, line)) + "\n" for line in lines)
 
 
@@ -139,6 +139,7 @@ def test_semicolons_decimal_commas_and_latin_1(make: Make, tmp_path: Path) -> No
     ]
     _, declaration = make(text(given, ";").encode("latin-1"))
     source = declaration.sources["files"]
+    assert isinstance(source, Files)
     assert (source.delimiter, source.decimal, source.encoding) == (";", ",", "latin-1")
     assert [row["size"] for row in rows_of(declaration, tmp_path)] == [row["size"] for row in cells()]
     assert "grün" in declaration.fields["farbe"].values  # type: ignore[union-attr]
@@ -153,7 +154,7 @@ def test_a_byte_order_mark_tabs_gzip_quotes_and_line_breaks(make: Make, tmp_path
     (tmp_path / "usecases" / "goods" / "usecase.yaml").unlink()
     (tmp_path / "usecases" / "goods").rmdir()
     _, declaration = make(text(cells(), "\t"), name="goods.tsv")
-    assert declaration.sources["files"].delimiter == "\t"
+    assert 'delimiter: "\\t"' in (tmp_path / "usecases" / "goods" / "usecase.yaml").read_text()
 
 
 @pytest.mark.parametrize(

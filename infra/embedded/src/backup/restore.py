@@ -11,6 +11,7 @@ from backup.stacks import DATABASES, Stack, query, release
 CONTENT = {
     ("mlflow", "registered_models"): "registered models",
     ("warehouse", "trips"): "loaded trips",
+    ("warehouse", "table_loads"): "loaded tables",
     ("warehouse", "rollouts"): "a ledger of rollouts",
     ("warehouse", "predictions"): "recorded predictions",
 }

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from console import dotenv
+
 from embedded import credentials
 from embedded.composition import programs
 from embedded.ports import LOOPBACK
@@ -70,6 +72,7 @@ class Wiring:
 
     def __init__(self, folder: Path, port_of: Mapping[str, int], variables: Mapping[str, str], identity: str) -> None:
         self._folder = folder
+        self._sources = Path(variables.get("ROUNDHOUSE_SOURCES") or ROOT / "sources.env")
         self._usecases = str(Path(variables.get("ROUNDHOUSE_USECASES") or ROOT / "usecases").absolute())
         self._port_of = port_of
         filled = {**variables, **{port_variable(name): str(port) for name, port in port_of.items()}}
@@ -111,7 +114,7 @@ class Wiring:
             "mlflow": {"MLFLOW_PORT": port, **self._identity},
             "serving": {"SERVING_PORT": port, **self._identity},
             "deploy": commit,
-            "prefect-worker": {"PREFECT_WORKER_WEBSERVER_PORT": port, **commit},
+            "prefect-worker": {**dotenv.read(self._sources), "PREFECT_WORKER_WEBSERVER_PORT": port, **commit},
         }
         return differences.get(name, {})
 

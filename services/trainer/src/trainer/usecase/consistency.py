@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from trainer.usecase.declaration import (
     CategoryField,
     Declaration,
+    Files,
     IntegerField,
     NumberField,
     TimestampField,
@@ -147,6 +148,8 @@ def _periods(declaration: Declaration) -> Found:
     if table.period != "all" and table.time is None:
         yield ("table", "period"), f"is {table.period}, but the table has no time: give `time`, or `period: all`"
     for name, source in declaration.sources.items():
+        if not isinstance(source, Files):
+            continue
         several = [source.files] if isinstance(source.files, str) else source.files
         for each in several:
             if "{period}" in each and table.period == "all":

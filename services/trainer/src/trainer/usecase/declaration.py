@@ -1,16 +1,18 @@
 """What ``usecase.yaml`` may say. Its JSON Schema is made from these models."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from contract.fields import NAME
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
 from trainer.modelling.parameters import Boosting
 from trainer.usecase.features import AnyFeature
 
 LABEL = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 REASON = r"^[a-z][a-z0-9_]{0,62}$"
+VARIABLE = r"^[A-Z][A-Z0-9_]{0,99}$"
 CRON = r"^\S+( \S+){4}$"
 
 Text = Annotated[str, StringConstraints(pattern=NAME)]
@@ -47,6 +49,28 @@ class Files(Part):
     decimal: Literal[".", ","] = Field(".", description="Before the decimals of a number in CSV.")
     encoding: Literal["utf-8", "latin-1", "utf-16"] = Field("utf-8", description="Of CSV.")
     missing: list[str] = Field(["", "NA"], description="Texts of CSV and JSON that stand for no value.")
+
+
+class Query(Part):
+    """A query on a PostgreSQL database."""
+
+    url: Annotated[str, StringConstraints(pattern=VARIABLE)] = Field(
+        description="Name of the environment variable that has the database's URL, which is a secret: see sources.env."
+    )
+    query: str = Field(
+        min_length=1,
+        max_length=100_000,
+        description="One SELECT, with the columns of the table. :start and :end, if it has them, are the first moment "
+        "of the oldest period that may have changed, and one after all.",
+    )
+
+
+def _kind_of_source(given: Any) -> str:
+    keys = given if isinstance(given, Mapping) else vars(given) if isinstance(given, Part) else ()
+    return "Query" if "query" in keys or "url" in keys else "Files"
+
+
+AnySource = Annotated[Annotated[Files, Tag("Files")] | Annotated[Query, Tag("Query")], Discriminator(_kind_of_source)]
 
 
 class Column(Part):
@@ -193,7 +217,7 @@ class Declaration(Part):
     )
     description: str = ""
     task: Literal["regression"] = "regression"
-    sources: dict[Annotated[str, StringConstraints(pattern=LABEL)], Files] = Field(
+    sources: dict[Annotated[str, StringConstraints(pattern=LABEL)], AnySource] = Field(
         min_length=1, description="Where rows come from. The first is the default."
     )
     table: Table

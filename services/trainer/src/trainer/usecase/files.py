@@ -67,24 +67,23 @@ class DataFile:
     """Columns that no table can have: nested ones."""
 
 
-def find(source: Files, root: Path, period: Period, wanted: str | None = None) -> list[DataFile]:
+def find(source: Files, root: Path, period: Period) -> list[DataFile]:
     """The source's files, in the order of their names.
 
     Args:
         root: what relative paths begin at.
-        wanted: only the file of that period, where each has its own.
 
     Raises:
         NoFiles: one that is named isn't there.
         UnreadableFile: one can't be read.
     """
-    return [_read(path, source) for path in paths_of(source, root, period, wanted)]
+    return [_read(path, source) for path in paths_of(source, root, period)]
 
 
-def paths_of(source: Files, root: Path, period: Period, wanted: str | None = None) -> list[Path]:
+def paths_of(source: Files, root: Path, period: Period) -> list[Path]:
     """As ``find``, without a look into the files. Raises NoFiles."""
     named = [source.files] if isinstance(source.files, str) else source.files
-    return list(dict.fromkeys(path for pattern in named for path in _paths(pattern, root, period, wanted)))
+    return list(dict.fromkeys(path for pattern in named for path in _paths(pattern, root, period)))
 
 
 def relation(files: Sequence[DataFile], source: Files, connection: duckdb.DuckDBPyConnection) -> str:
@@ -121,10 +120,10 @@ def explained(error: duckdb.Error, files: Sequence[DataFile]) -> UnreadableFile:
     return UnreadableFile(of_file, said.splitlines()[0])
 
 
-def _paths(pattern: str, root: Path, period: Period, wanted: str | None) -> list[Path]:
+def _paths(pattern: str, root: Path, period: Period) -> list[Path]:
     at = root / pattern
     if WHOLE in pattern:
-        return _of_periods(pattern, root, period, wanted)
+        return _of_periods(pattern, root, period)
     if at.is_dir():
         found = sorted(path for path in at.iterdir() if path.is_file() and format_of(path))
         if not found:
@@ -140,13 +139,13 @@ def _paths(pattern: str, root: Path, period: Period, wanted: str | None) -> list
     return [at]
 
 
-def _of_periods(pattern: str, root: Path, period: Period, wanted: str | None) -> list[Path]:
-    globbed = pattern.replace(WHOLE, wanted or "*")
+def _of_periods(pattern: str, root: Path, period: Period) -> list[Path]:
+    globbed = pattern.replace(WHOLE, "*")
     form = re.escape(str(root / pattern)).replace(re.escape(WHOLE), f"({PATTERNS[period]})")
     candidates = _anchor(globbed, root).glob(_rest(globbed))
     found = sorted(path for path in candidates if path.is_file() and re.fullmatch(form, str(path)))
     if not found:
-        raise NoFiles(f"no file is named {root / pattern} with {wanted or f'a {period}'} for {WHOLE}")
+        raise NoFiles(f"no file is named {root / pattern} with a {period} for {WHOLE}")
     return found
 
 

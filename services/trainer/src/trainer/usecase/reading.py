@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from trainer.usecase import consistency, yaml
-from trainer.usecase.declaration import CRON, LABEL, REASON, Declaration
+from trainer.usecase.declaration import CRON, LABEL, REASON, VARIABLE, Declaration
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase, Problem
 
 FILE = "usecase.yaml"
@@ -19,6 +19,7 @@ IN_WORDS = {
     LABEL: "small letters, digits and dashes, first a letter",
     REASON: "small letters, digits and underscores, first a letter",
     CRON: "a cron schedule in UTC, such as 0 3 * * *",
+    VARIABLE: "the name of an environment variable: capitals, digits and underscores",
     NAME: "a text of 1 to 200 characters without control characters",
 }
 """What the declaration's patterns mean."""
@@ -133,8 +134,10 @@ def _message(detail: ErrorDetails, place: Path_) -> str:
             name = context["discriminator"].strip("'")
             return f"{name} is missing"
         case "string_pattern_mismatch":
-            allowed = IN_WORDS.get(context["pattern"], f"what matches {context['pattern']}")
-            return f"is {_shown(given)}; allowed is {allowed}"
+            wanted = IN_WORDS.get(context["pattern"], f"what matches {context['pattern']}")
+            # who writes a URL there may have written a password
+            shown = "another text" if context["pattern"] == VARIABLE else _shown(given)
+            return f"is {shown}; allowed is {wanted}"
         case "value_error":
             return str(context["error"])
         case _:
@@ -166,6 +169,8 @@ def _within(here: Any, step: str | int, made: Any) -> Any:
     if step in kinds:
         return {"$ref": kinds[step]}
     for variant in (*here.get("anyOf", ()), *here.get("oneOf", ())):
+        if variant.get("$ref", "").endswith(f"/{step}"):
+            return variant
         found = _within(_resolved(variant, made), step, made)
         if found:
             return found

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -12,9 +14,10 @@ import pyarrow as pa
 
 from trainer.data.errors import DataError
 from trainer.usecase.database import identifier, opened, text
-from trainer.usecase.declaration import EPOCHS, Column, Declaration, Files, Period
+from trainer.usecase.declaration import EPOCHS, Column, Declaration, Files, Period, Query
 from trainer.usecase.expressions import SQL_TYPES
 from trainer.usecase.files import DataFile, columns_of, explained, find, relation
+from trainer.usecase.query import AS_CSV, fetch
 
 ROWS_AT_A_TIME = 50_000
 
@@ -154,19 +157,30 @@ class Rows:
 
 @contextmanager
 def opened_rows(
-    declaration: Declaration, source: Files, root: Path, spill: Path | None = None, period: str | None = None
+    declaration: Declaration,
+    source: Files | Query,
+    root: Path,
+    spill: Path | None = None,
+    since: datetime | None = None,
 ) -> Iterator[Rows]:
     """The rows of a source.
 
     Args:
         root: what the files' paths are relative to.
-        spill: an existing folder for what doesn't fit into memory.
-        period: only the file of that period, where each has its own.
+        spill: an existing folder for what doesn't fit into memory, and for the rows of a query.
+        since: the first moment that a query with ``:start`` is asked for; all that files have is read in any case.
 
     Raises:
-        DataError: files or columns aren't there, or can't be read.
+        DataError: files, columns or rows aren't there, or can't be read.
+        SourceUnavailable: a database can't be reached.
     """
-    files = find(source, root, declaration.table.period, period)
+    if isinstance(source, Query):
+        with TemporaryDirectory(dir=spill) as folder:
+            fetched = AS_CSV.model_copy(update={"files": str(fetch(source, since, Path(folder)))})
+            with opened_rows(declaration, fetched, root, spill) as rows:
+                yield rows
+        return
+    files = find(source, root, declaration.table.period)
     with opened((file.path for file in files), spill) as connection:
         try:
             connection.execute(_views(declaration, source, files, connection)).fetchall()

@@ -18,6 +18,7 @@ from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.usecases import find, root
 from trainer.usecase import warehouse
 from trainer.usecase.declaration import Declaration
+from trainer.usecase.periods import select
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase
 from trainer.usecase.rows import opened_rows
 
@@ -75,9 +76,15 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     name = source_of(declaration, source)
     spill = settings().storage / "spill"
     spill.mkdir(parents=True, exist_ok=True)
+    with connected_warehouse() as connection:
+        there = [load.period for load in warehouse.loads(connection, declaration, name)]
+    asked = select(there, periods, declaration.table.period) if periods else []
+    # the newest period may have grown; those before it are read again only if that is wanted
+    first = min(asked, default=None) if periods else max(there, default=None)
+    since = None if reload or first is None else first.start
     with (
         TemporaryDirectory(dir=spill) as folder,
-        opened_rows(declaration, declaration.sources[name], root(), Path(folder)) as rows,
+        opened_rows(declaration, declaration.sources[name], root(), Path(folder), since) as rows,
         connected_warehouse() as connection,
     ):
         found = warehouse.load(connection, declaration, name, rows, periods, reload=reload)
