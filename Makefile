@@ -1,5 +1,7 @@
 # Every command that a user or a developer needs; `make` alone lists them.
 #
+# For new:             NAME=late-flights  DATA=data/flights.csv (a file, folder or glob)  TARGET=delay  TIME=…  KEY=…
+# For check, demo and train:  USECASE=late-flights (without, the taxi trips)  SOURCE=…  PERIODS=2021-01..2021-03  HOLDOUT=…
 # For demo and train:  SOURCE=synthetic|tlc  DATA=<folder or URL of monthly files>  MONTHS=2021-01 or 2021-01..2021-03
 #                      HOLDOUT=2021-02  TRIALS=30 (parameters to try first, for ten minutes at most)
 # For replay:          SOURCE, DATA, MONTHS=2021-01..2023-01, SPEED=50000 (seconds of the past in one of today)
@@ -46,11 +48,11 @@ up:  ## the whole loop with Docker: build, start, wait for the first prediction
 down:  ## stop the Docker stack; its data stay in the volumes
 	@docker compose --profile '*' down --remove-orphans
 
-new: $(INSTALLED)  ## NAME=… DATA=… TARGET=…: a use case from a table; writes usecases/NAME/usecase.yaml and says what it found
-	@$(BIN)/python -m trainer.usecase new
+new:  ## NAME=… DATA=… TARGET=…: a use case from a table; writes usecases/NAME/usecase.yaml and says what it found
+	@infra/use-case new
 
-check: $(INSTALLED)  ## USECASE=…: is its file sound, and do its data fit? needs no stack
-	@set -a; [ ! -f sources.env ] || . ./sources.env; $(BIN)/python -m trainer.usecase check
+check:  ## USECASE=…: is its file sound, and do its data fit? needs no stack
+	@infra/use-case check
 
 train:  ## train on the stack that is up, and follow the run
 	@$(CONSOLE) train

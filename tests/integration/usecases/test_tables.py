@@ -80,7 +80,7 @@ def test_a_second_use_case_trains_and_touches_nothing_of_the_first(tables: Table
     completed(tables, "deploy/use-cases", {})
     before = history(tables, "rentals")
     said = completed(tables, "train/goods", {})
-    assert "goods version 1 is champion and served: first model" in said
+    assert "goods version 1 is champion; the service serves rentals: first model" in said
     assert "the holdout of" in said
     assert "says little" in said
     assert (tables.pipeline.served(), history(tables, "rentals")) == ("1", before)

@@ -1,11 +1,13 @@
 """``make up``: the compose stack from nothing to its first prediction."""
 
+import os
 import socket
 import time
 from collections.abc import Sequence
 from contextlib import suppress
 
 from console import docker
+from console.choices import Choices
 from console.following import follow
 from console.prediction import ask, show
 from console.runs import Runs
@@ -35,13 +37,15 @@ class PortsTaken(Exception):
 
 
 def up(terminal: Terminal) -> None:
-    """Builds and starts the stack, and waits until it predicts.
+    """Builds and starts the stack, and waits until it predicts; with the model of USECASE, if that is given.
 
     Raises:
         DockerFailed, RunFailed, NoModel, WebError: what went wrong; services in trouble have been shown.
         PortsTaken: nothing was begun.
     """
     docker.check()
+    if chosen := Choices.read(os.environ).usecase:
+        os.environ["SERVING_MODEL_NAME"] = chosen
     check_ports()
     terminal.heading("Images and containers")
     try:

@@ -8,7 +8,8 @@ import argparse
 import logging
 from collections.abc import Callable
 
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.exceptions import ObjectNotFound
 
 from trainer.deployment.automations import create_automations
 from trainer.deployment.deployments import DEPLOYMENTS, create_work_pool, deploy
@@ -59,8 +60,17 @@ def run_deploy() -> None:
         for name in create_automations(prefect, notification_block()):
             log.info("prefect: automation: %s", name)
         if chosen.first_training and registry(chosen.usecase).version_of(CHAMPION) is None:
-            run = start_first_training(f"train/{chosen.usecase}", prefect)
-            log.info("first training: %s", f"flow run {run}" if run else "is under way already")
+            _start_first_training(f"train/{chosen.usecase}", prefect)
+
+
+def _start_first_training(deployment: str, prefect: SyncPrefectClient) -> None:
+    try:
+        run = start_first_training(deployment, prefect)
+    except ObjectNotFound:
+        # the stack is worth having all the same: a use case whose file is mended can be trained in it
+        log.error("first training: there is no deployment %s", deployment)  # noqa: TRY400
+    else:
+        log.info("first training: %s", f"flow run {run}" if run else "is under way already")
 
 
 if __name__ == "__main__":

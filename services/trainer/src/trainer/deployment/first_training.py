@@ -25,6 +25,9 @@ LONGEST = timedelta(hours=1)
 def start_first_training(deployment: str, prefect: SyncPrefectClient) -> UUID | None:
     """Starts a run of the deployment, unless one started here is still under way; the new run's id.
 
+    Raises:
+        ObjectNotFound: there is no such deployment.
+
     A run whose worker was stopped while it took the run, or was killed in the middle, is marked as crashed: nobody
     would end it, and it would hold the deployment's only slot.
     """

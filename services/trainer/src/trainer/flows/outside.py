@@ -96,5 +96,11 @@ def replicas_of(model: str) -> FindReplicas:
     return replicas if model == settings().usecase else list
 
 
+def is_champion(model: str) -> str:
+    """What to say of a version of the model that has become champion."""
+    served = settings().usecase
+    return "is champion and served" if model == served else f"is champion; the service serves {served}"
+
+
 def replicas() -> list[HttpReplica]:
     return find_replicas(settings().serving_url, settings().serving_reload_token.get_secret_value())

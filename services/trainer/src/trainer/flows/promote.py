@@ -11,6 +11,7 @@ from trainer.data.months import MonthText
 from trainer.data.source import Service, SourceName
 from trainer.flows.actor import this_run
 from trainer.flows.failure import tell_of_failure
+from trainer.flows.outside import is_champion
 from trainer.flows.steps.judgement import gate_registered
 from trainer.flows.steps.release import WAIT_SECONDS, notify
 from trainer.flows.steps.serve import champion_beside, numbers, promoted, tag, unless_champion_changes
@@ -74,7 +75,7 @@ def carry_out(model: str, version: str, verdict: Verdict, force: bool, reason: s
     change = _change(model, version, verdict, reason)
     roll_out_registered(model, change, wait_seconds)
     tag(model, version, promoted(change))
-    outcome = f"{model} version {version} is champion and served"
+    outcome = f"{model} version {version} {is_champion(model)}"
     notify(outcome, f"Promoted: {change.reason}", return_state=True)
     return Completed(message=f"{outcome}: {change.reason}")
 

@@ -21,6 +21,8 @@ class Report:
     decision: Decision
     mlflow_ui: str
     experiment_id: str
+    promoted: str = "is champion and served"
+    """What is said of a version that was promoted."""
     rows: str = "rows"
     """What rows are called."""
     periods: str = "Periods"
@@ -30,7 +32,7 @@ class Report:
 
     @property
     def subject(self) -> str:
-        outcome = "is champion and served" if self.decision.promoted else "was not promoted"
+        outcome = self.promoted if self.decision.promoted else "was not promoted"
         return f"{self.registered.model} version {self.registered.version} {outcome}"
 
     @property

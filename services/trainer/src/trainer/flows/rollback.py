@@ -9,7 +9,7 @@ from pydantic import Field
 
 from trainer.flows.actor import this_run
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.outside import registry
+from trainer.flows.outside import is_champion, registry
 from trainer.flows.promote import VersionText
 from trainer.flows.steps.release import WAIT_SECONDS, notify
 from trainer.flows.steps.serve import tag
@@ -43,6 +43,6 @@ def rollback(
     roll_out_registered(usecase, Change("rollback", champion, target, this_run(), why), wait_seconds)
     if champion is not None:
         tag(usecase, champion, {"decision": "rolled back", "reason": why})
-    outcome = f"{usecase} version {target} is champion and served"
+    outcome = f"{usecase} version {target} {is_champion(usecase)}"
     notify(outcome, f"Rolled back from version {champion}: {why}", return_state=True)
     return Completed(message=f"{outcome}: {why}")

@@ -22,6 +22,7 @@ from trainer.flows.handover import Decision, FeatureSet
 from trainer.flows.ingest import ingest, newest_months
 from trainer.flows.outside import (
     connected_warehouse,
+    is_champion,
     kept_folders,
     settings,
     start_training_run,
@@ -105,6 +106,7 @@ def train(
         decision,
         settings().mlflow_ui_url,
         run.experiment_id,
+        is_champion(MODEL_NAME),
         "trips",
         "Months",
         "minutes",

@@ -15,7 +15,7 @@ from trainer.data.retention import remove_older
 from trainer.flows.caching import KEPT
 from trainer.flows.failure import tell_of_failure
 from trainer.flows.handover import Decision, FeatureSet
-from trainer.flows.outside import kept_folders, settings, start_training_run
+from trainer.flows.outside import is_champion, kept_folders, settings, start_training_run
 from trainer.flows.report import Report
 from trainer.flows.steps.model import evaluate, register
 from trainer.flows.steps.model import train as train_model
@@ -92,6 +92,7 @@ def train(
         decision,
         settings().mlflow_ui_url,
         run.experiment_id,
+        is_champion(usecase),
         unit=declaration.target.unit,
     )
     create_markdown_artifact(report.markdown, key=f"{usecase}-training", description=report.subject)
