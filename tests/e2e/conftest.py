@@ -25,6 +25,8 @@ SERVICES = ("postgres", "prefect-server", "mlflow", "prefect-worker", "serving")
 T = TypeVar("T")
 
 TAG = "e2e"
+ORDERS_DB = "postgresql://reader:reads@postgres:5432/warehouse"
+"""A database that use cases read from, as the worker reaches it."""
 EXAMPLE_MONTHS = {"TRAINER_MONTHS": "2021-01", "TRAINER_HOLDOUT": "2021-02"}
 
 
@@ -39,9 +41,13 @@ def stand_ins() -> dict[str, str]:
 
 
 class ComposeStack:
-    """``docker compose`` on the checkout, with no file edited: what differs comes by the environment."""
+    """``docker compose`` on the checkout, with no file edited: what differs comes by the environment.
 
-    def __init__(self, name: str = "roundhouse-e2e") -> None:
+    Args:
+        folder: has the folders ``usecases`` and ``data``.
+    """
+
+    def __init__(self, name: str = "roundhouse-e2e", folder: Path = ROOT) -> None:
         services = ("POSTGRES", "PREFECT", "MLFLOW", "SERVING")
         names = [f"{service}_PORT" for service in services] + [f"EDGE_{service}_PORT" for service in services[1:]]
         self._ports = {name: str(ports.choose()) for name in names}
@@ -54,7 +60,11 @@ class ComposeStack:
             **EXAMPLE_MONTHS,
             **project,
             **stand_ins(),
+            "ROUNDHOUSE_USECASES": str(folder / "usecases"),
+            "ROUNDHOUSE_DATA": str(folder / "data"),
+            "ROUNDHOUSE_SOURCES": str(folder / "sources.env"),
         }
+        self._folder = folder
 
     def url(self, service: str) -> str:
         return f"http://127.0.0.1:{self._ports[f'{service.upper()}_PORT']}"
@@ -91,6 +101,18 @@ class ComposeStack:
             [sys.executable, "-m", "console", target],
             cwd=ROOT,
             env={**self._environment, "COMPOSE_ENV_FILES": os.devnull, "STACK": "compose", **variables},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def declare(self, command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """``make new`` or ``make check`` in the folder, which has no Python environment."""
+        return subprocess.run(
+            ["infra/use-case", command],
+            cwd=self._folder,
+            env={**self._environment, "COMPOSE_ENV_FILES": os.devnull, **variables},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -140,10 +162,19 @@ def images() -> str:
 
 
 @pytest.fixture(scope="session")
-def stack() -> Iterator[ComposeStack]:
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone, as a newcomer has it who has Docker and no Python; its use cases are the stack's."""
+    folder = tmp_path_factory.mktemp("newcomer") / "checkout"
+    subprocess.run(["git", "clone", "--quiet", ROOT, folder], check=True)
+    (folder / "sources.env").write_text(f"ORDERS_DB={ORDERS_DB}\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def stack(checkout: Path) -> Iterator[ComposeStack]:
     """The stack, up."""
     docker.check()
-    stack = ComposeStack()
+    stack = ComposeStack(folder=checkout)
     stack.down("--volumes")  # of an earlier run that was cut short
     try:
         stack.up()

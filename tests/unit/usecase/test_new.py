@@ -77,7 +77,7 @@ def test_what_is_written_reads_the_table_back(make: Make, tmp_path: Path) -> Non
     assert rows_of(declaration, tmp_path) == given
     assert (declaration.table.time, declaration.table.period) == ("when", "month")
     assert list(declaration.fields) == ["when", "size", "colour"]
-    said = of_new(new)
+    said = of_new(new, new.file.parents[2])
     assert "400 rows, 4 columns" in said
     assert "Rows are split by month, in the order of when." in said
     checked = of_check(declaration, check(declaration, tmp_path))
@@ -287,7 +287,7 @@ def test_300_columns(make: Make, tmp_path: Path) -> None:
     ]
     new, declaration = make(text(wide))
     assert len(declaration.fields) > 280
-    assert len(of_new(new).splitlines()) < 80
+    assert len(of_new(new, new.file.parents[2]).splitlines()) < 80
 
 
 def test_parquet_with_the_types_that_people_have(make: Make, tmp_path: Path) -> None:
@@ -307,7 +307,7 @@ def test_parquet_with_the_types_that_people_have(make: Make, tmp_path: Path) -> 
     pq.write_table(table, tmp_path / "made.parquet")
     new, declaration = make((tmp_path / "made.parquet").read_bytes(), name="goods.parquet")
     assert new.left_out == ["tags"]
-    assert "left out: tags" in of_new(new)
+    assert "left out: tags" in of_new(new, new.file.parents[2])
     assert {name: column.type for name, column in declaration.table.columns.items()} == {
         "when": "timestamp",
         "size": "number",

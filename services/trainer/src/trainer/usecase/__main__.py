@@ -37,7 +37,7 @@ def new(variables: Mapping[str, str], usecases: Path, root: Path) -> str:
         raise BadChoice(f"TASK={task}: allowed is regression")
     key = [part.strip() for part in variables.get("KEY", "").split(",") if part.strip()]
     choices = Choices(name, variables["DATA"], variables["TARGET"], variables.get("TIME") or None, key)
-    return rendering.of_new(create(choices, usecases, root))
+    return rendering.of_new(create(choices, usecases, root), root)
 
 
 def show_check(variables: Mapping[str, str], usecases: Path, root: Path) -> str:

@@ -1,6 +1,7 @@
 """What ``make new`` and ``make check`` tell."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from trainer.usecase.check import Checked
 from trainer.usecase.declaration import Declaration
@@ -13,8 +14,12 @@ MOST_LINES = 40
 """Of a table of columns; a table with 300 has its left-out ones first."""
 
 
-def of_new(new: New) -> str:
-    """The table of what was found and decided, and the warnings."""
+def of_new(new: New, root: Path) -> str:
+    """The table of what was found and decided, and the warnings.
+
+    Args:
+        root: what the file's path is shown relative to.
+    """
     found = new.decision
     lines = [f"{new.rows:,} rows{' (the first; there are more)' if new.cut else ''}, {len(found.columns)} columns", ""]
     shown = found.columns
@@ -37,7 +42,7 @@ def of_new(new: New) -> str:
     lines += ["", f"Rows are split {split}."]
     if found.warnings:
         lines += ["", "Please look at:", *(f"  ! {warning}" for warning in found.warnings)]
-    return "\n".join([*lines, "", f"Written: {new.file}"])
+    return "\n".join([*lines, "", f"Written: {new.file.relative_to(root)}"])
 
 
 def of_check(declaration: Declaration, checked: Checked) -> str:
