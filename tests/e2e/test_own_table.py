@@ -62,6 +62,8 @@ fields: {weight: {type: number}}
 MAKE = """
 CREATE ROLE reader LOGIN PASSWORD 'reads';
 CREATE TABLE orders (id bigint, placed timestamp, amount float, weight float);
+GRANT CONNECT ON DATABASE warehouse TO reader;
+GRANT USAGE ON SCHEMA public TO reader;
 GRANT SELECT ON orders TO reader;
 """
 DAY = """
