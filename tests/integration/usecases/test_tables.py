@@ -138,6 +138,27 @@ def test_a_version_is_promoted_by_hand_and_rolled_back(tables: Tables) -> None:
     assert tables.pipeline.served() == served
 
 
+def test_what_came_true_is_found_among_later_rows(tables: Tables) -> None:
+    file = tables.usecases / "rentals" / "usecase.yaml"
+    file.write_text(file.read_text() + "outcomes: {match_on: [at, station, temperature]}\n")
+    completed(tables, "deploy/use-cases", {})
+    later = month(5)
+    _, at, station, warm, price, bikes = later.splitlines()[1].split(",")
+    row = {"at": at.replace(" ", "T") + ":00", "station": station, "temperature": float(warm), NAME: float(price)}
+    asked_for = tables.pipeline.post("/predict", row)["prediction_id"]
+    tables.write("rentals/2024-05.csv", later)
+    tables.pipeline.wait(lambda: outcome(tables, asked_for, "predictions", "id"), 60, "the prediction is recorded")
+    assert completed(tables, "outcomes/rentals", {}) == "1 outcomes written, 0 ambiguous"
+    assert outcome(tables, asked_for, "outcomes", "prediction_id", "actual") == float(bikes)
+
+
+def outcome(tables: Tables, identity: str, table: str, key: str, wanted: str = "1") -> Any:
+    with tables.pipeline.warehouse() as connection, connection.cursor() as cursor:
+        cursor.execute(f"SELECT {wanted} FROM {table} WHERE {key} = %s", (identity,))  # noqa: S608
+        found = cursor.fetchone()
+        return found and found[0]
+
+
 def test_a_broken_folder_is_named_and_one_that_is_gone_leaves_nothing(tables: Tables) -> None:
     file = tables.usecases / "rentals" / "usecase.yaml"
     sound = file.read_text()

@@ -73,6 +73,7 @@ MISTAKES = {
         "url: postgresql://me:secret@db/rentals\n    query: SELECT 1",
     ),
     "a query without a URL": ("files: rentals.csv\n    missing: [\"\", NA]", "query: SELECT 1"),
+    "an outcome by what is no field": ("fields:", "outcomes: {match_on: [at, stations]}\nfields:"),
     "a schedule that is none": ("fields:", "train: {schedule: daily}\nfields:"),
     "parameters that can't be": ("fields:", "train: {boosting: {max_depth: 99}}\nfields:"),
     "periods in a file's name without periods": ("files: rentals.csv", "files: 'rentals-{period}.csv'"),

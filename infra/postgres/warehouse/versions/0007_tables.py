@@ -42,11 +42,18 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute("ALTER TABLE outcomes DROP CONSTRAINT outcomes_source_check")
+    op.execute(
+        "ALTER TABLE outcomes ADD CONSTRAINT outcomes_source_check CHECK (source IN ('feedback', 'trips', 'table'))"
+    )
     op.execute("CREATE INDEX ON table_rejections (usecase, source, period)")
     op.execute("COMMENT ON TABLE table_rejections IS 'rows that can''t be true, kept apart, with the first reason'")
 
 
 def downgrade() -> None:
+    op.execute("DELETE FROM outcomes WHERE source = 'table'")
+    op.execute("ALTER TABLE outcomes DROP CONSTRAINT outcomes_source_check")
+    op.execute("ALTER TABLE outcomes ADD CONSTRAINT outcomes_source_check CHECK (source IN ('feedback', 'trips'))")
     op.execute("DROP TABLE table_rejections")
     op.execute("DROP TABLE table_loads")
     op.execute("DROP SCHEMA usecases CASCADE")

@@ -41,7 +41,7 @@ def of_use_case(declaration: Declaration) -> list[Deployment]:
         choices = {KNOWN_BY: [name], "source": list(declaration.sources)}
         return Deployment(flow, name, entrypoint, said, cron, concurrency, {KNOWN_BY: name}, choices)
 
-    return [
+    found = [
         made(
             "ingest",
             "trainer.flows.tables.ingest.ingest",
@@ -81,6 +81,16 @@ def of_use_case(declaration: Declaration) -> list[Deployment]:
             concurrency=None,
         ),
     ]
+    if declaration.outcomes:
+        found.append(
+            made(
+                "outcomes",
+                "trainer.flows.tables.outcomes.outcomes",
+                "Finds the rows that predictions were about among those that are loaded: what really came of them.",
+                declaration.outcomes.schedule,
+            )
+        )
+    return found
 
 
 def _delete_gone(folder: Path, prefect: SyncPrefectClient) -> None:

@@ -44,6 +44,7 @@ def check(declaration: Declaration) -> Found:
         yield from _field(declaration, name)
     yield from _periods(declaration)
     yield from _slices(declaration)
+    yield from _outcomes(declaration)
     yield from _expressions(declaration)
     yield from _features(declaration)
 
@@ -164,6 +165,16 @@ def _slices(declaration: Declaration) -> Found:
             yield path, f"{name!r} is no field" + (f"; did you mean {near[0]!r}?" if near else "")
         elif not isinstance(declaration.fields[name], CategoryField):
             yield path, f"{name!r} is no category: rows are cut by a category's values"
+
+
+def _outcomes(declaration: Declaration) -> Found:
+    if declaration.outcomes is None:
+        return
+    for position, name in enumerate(declaration.outcomes.match_on):
+        if name not in declaration.fields:
+            near = difflib.get_close_matches(name, declaration.fields, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield ("outcomes", "match_on", position), f"{name!r} is no field: a request doesn't have it{hint}"
 
 
 def _expressions(declaration: Declaration) -> Found:

@@ -209,6 +209,15 @@ class Monitor(Part):
     schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field("30 * * * *", description="Cron, in UTC.")
 
 
+class Outcomes(Part):
+    """How what came true is found among rows that come later."""
+
+    match_on: list[Text] = Field(
+        min_length=1, description="Fields by which a later row is known as what a request asked about."
+    )
+    schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field(None, description="Cron, in UTC.")
+
+
 class Declaration(Part):
     """The whole of ``usecase.yaml``."""
 
@@ -232,3 +241,4 @@ class Declaration(Part):
     train: Train = Train()
     ingest: Ingest = Ingest()
     monitor: Monitor = Monitor()
+    outcomes: Outcomes | None = None

@@ -39,6 +39,7 @@ ALSO_NEEDED = (
     "prefect._internal.metrics",
     "prefect.flow_engine",
     "trainer.flows.tables.ingest",
+    "trainer.flows.tables.outcomes",
     "trainer.flows.tables.promote",
     "trainer.flows.tables.respond",
     "trainer.flows.tables.train",
