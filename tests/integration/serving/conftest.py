@@ -124,16 +124,16 @@ def start_serving(
     start_replica: StartReplica,
 ) -> StartReplica:
     """``start_serving(model, workers=1, **settings)``: as ``start_replica``, once the champion is served."""
-    published: set[str] = set()
+    published: dict[str, str] = {}
 
     def start(model: str, workers: int = 1, **settings: str) -> Replica:
         if model not in published:
             folder = tmp_path_factory.mktemp("bundle")
             make_bundle(folder, name=model)
-            tracking.crown(model, tracking.publish(model, folder))
-            published.add(model)
+            published[model] = tracking.publish(model, folder)
+            tracking.crown(model, published[model])
         replica = start_replica(model, workers, **settings)
-        until(lambda: replica.holds("1"), 60, "the champion is served")
+        until(lambda: replica.holds(published[model]), 60, "the champion is served")
         return replica
 
     return start

@@ -13,7 +13,7 @@ import pytest
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(120)]
 
-MODEL, OTHER = "cable-car-demand", "gondola-demand"
+MODEL, OTHER = "chair-lift-demand", "ski-lift-demand"
 
 
 def test_idle_connections_that_take_all_files_keep_nobody_out_for_longer_than_they_stay(

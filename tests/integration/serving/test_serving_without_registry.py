@@ -8,7 +8,7 @@ from contract import Contract
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(400)]
 
-MODEL = "ferry-demand"
+MODEL = "water-bus-demand"
 
 
 def test_the_last_known_good_model_is_served_until_the_registry_is_back(

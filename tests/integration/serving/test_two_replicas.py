@@ -18,7 +18,7 @@ from trainer.rollout.transaction import roll_out
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(300)]
 
-MODEL = "tram-demand"
+MODEL = "trolleybus-demand"
 TOKEN = "a-token-for-tests"
 
 
