@@ -69,16 +69,16 @@ def test_a_row_with_the_same_values_is_the_outcome_and_again_changes_nothing(
     asked(connection, 3, **{NAME: "south"})
     asked(connection, 4, model="other")
     rows = table((MOMENT, "north", 7, 12), (MOMENT, "north", 8, 13))
-    assert match(connection, rentals, rows) == Matched(written=2, known=0, ambiguous=0)
+    assert match(connection, rentals, [rows]) == Matched(written=2, known=0, ambiguous=0)
     assert outcomes(connection) == {1: (12, "table"), 2: (12, "table")}
-    assert match(connection, rentals, rows) == Matched(written=0, known=2, ambiguous=0)
-    assert match(connection, rentals, table((MOMENT, "north", 7, 11))).written == 2
+    assert match(connection, rentals, [rows]) == Matched(written=0, known=2, ambiguous=0)
+    assert match(connection, rentals, [table((MOMENT, "north", 7, 11))]).written == 2
     assert outcomes(connection)[1] == (11, "table")
 
 
 def test_what_several_rows_say_differently_is_left_out(connection: Connection, rentals: Declaration) -> None:
     asked(connection, 1)
-    assert match(connection, rentals, table((MOMENT, "north", 7, 12), (MOMENT, "north", 7, 13))).ambiguous == 1
+    assert match(connection, rentals, [table((MOMENT, "north", 7, 12), (MOMENT, "north", 7, 13))]).ambiguous == 1
     assert outcomes(connection) == {}
 
 
@@ -86,7 +86,7 @@ def test_what_a_client_told_stays(connection: Connection, rentals: Declaration) 
     asked(connection, 1)
     with transaction(connection) as cursor:
         cursor.execute("INSERT INTO outcomes VALUES (%s, 99, 'feedback', now())", (str(UUID(int=1)),))
-    assert match(connection, rentals, table((MOMENT, "north", 7, 12))) == Matched(written=0, known=1, ambiguous=0)
+    assert match(connection, rentals, [table((MOMENT, "north", 7, 12))]) == Matched(written=0, known=1, ambiguous=0)
     assert outcomes(connection) == {1: (99, "feedback")}
 
 
@@ -97,5 +97,5 @@ def test_a_request_that_is_about_no_row_has_no_outcome(
     connection: Connection, rentals: Declaration, changes: dict[str, Any]
 ) -> None:
     asked(connection, 1, **changes)
-    found = match(connection, rentals, table((MOMENT, "north", 7, 12), (MOMENT, "north", None, 13)))
+    found = match(connection, rentals, [table((MOMENT, "north", 7, 12), (MOMENT, "north", None, 13))])
     assert found == Matched(written=0, known=0, ambiguous=0)

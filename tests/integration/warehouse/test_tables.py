@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from trainer.data.copying import BYTES_AT_A_TIME
 from trainer.data.errors import DataError
 from trainer.data.transaction import Connection, transaction
 from trainer.usecase.declaration import Declaration
@@ -20,6 +21,7 @@ from trainer.usecase.warehouse import (
     extract,
     load,
     loads,
+    opened_extract,
 )
 
 TABLE = """\
@@ -90,6 +92,42 @@ def test_rows_come_out_as_they_were_read(connection: Connection, rentals: Declar
         {"id": 2, "at": datetime(2024, 5, 2), station: None, "temperature": None, "member": False},
         {"id": 3, "at": datetime(2024, 6, 1), station: "x", "temperature": 1e-300, "member": None},
     ]
+
+
+def test_a_large_table_comes_in_parts_and_no_row_is_broken_by_its_line_breaks(
+    connection: Connection, rentals: Declaration, bring: Bring, tmp_path: Path
+) -> None:
+    lines = "\n".join("x" * length for length in range(5, 30))
+    bring(HEAD + "".join(f'{number},2024-05-01,"{lines}",1,no\n' for number in range(40_000)))
+    with opened_extract(connection, rentals, "files", [Period.parse("2024-05", "month")], spill=tmp_path) as found:
+        parts = list(found.parts)
+    assert len(parts) > 1
+    assert max(part.nbytes for part in parts) < 2 * BYTES_AT_A_TIME
+    assert [number for part in parts for number in part["id"].to_pylist()] == list(range(40_000))
+    assert {text for part in parts for text in part["the station's name"].to_pylist()} == {lines}
+
+
+def test_of_a_large_table_the_same_share_of_each_period_is_drawn_the_same_each_time(
+    connection: Connection, rentals: Declaration, bring: Bring
+) -> None:
+    bring(
+        HEAD
+        + "".join(f"{number},2024-05-01,,1,no\n" for number in range(6_000))
+        + "".join(f"{number},2024-06-01,,1,no\n" for number in range(6_000, 10_000))
+    )
+
+    def drawn() -> list[int]:
+        wanted = [Period.parse(text, "month") for text in ("2024-05", "2024-06")]
+        with opened_extract(connection, rentals, "files", wanted, most_rows=1_000) as found:
+            assert found.rows == 10_000
+            numbers: list[int] = found.table()["id"].to_pylist()
+        return numbers
+
+    once = drawn()
+    assert once == drawn() == sorted(once)
+    # six and four in ten of about 1,000; each within four standard deviations
+    assert 500 < sum(number < 6_000 for number in once) < 700
+    assert 320 < sum(number >= 6_000 for number in once) < 480
 
 
 def test_only_what_is_new_or_has_changed_is_loaded(connection: Connection, rentals: Declaration, bring: Bring) -> None:

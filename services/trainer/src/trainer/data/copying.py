@@ -5,6 +5,8 @@ A million trips leave in about a second this way, in a quarter of a minute row b
 
 import io
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryFile
 
 import pyarrow as pa
 import pyarrow.csv as csv
@@ -13,6 +15,9 @@ from psycopg2 import sql
 from trainer.data.transaction import Cursor
 
 ROWS_AT_A_TIME = 50_000
+BYTES_AT_A_TIME = 1 << 23
+WITH_LINE_BREAKS = csv.ParseOptions(newlines_in_values=True)
+"""A text may have some: without this, one that lies where a block of bytes ends would break the row."""
 
 
 def copy_in(cursor: Cursor, table_name: str, rows: pa.Table, schema: str | None = None) -> None:
@@ -27,17 +32,32 @@ def copy_in(cursor: Cursor, table_name: str, rows: pa.Table, schema: str | None 
 def copy_out(cursor: Cursor, query: sql.Composable, schema: pa.Schema) -> pa.Table:
     """A query's result as a table of that schema; the query's columns are the schema's, in its order."""
     received = io.BytesIO()
-    cursor.copy_expert(sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query), received)
+    cursor.copy_expert(_out(query), received)
     if not received.tell():
         return schema.empty_table()
     received.seek(0)
-    return csv.read_csv(
-        received,
-        read_options=csv.ReadOptions(column_names=schema.names),
-        convert_options=csv.ConvertOptions(
-            column_types=schema, strings_can_be_null=True, quoted_strings_can_be_null=False
-        ),
-    )
+    return csv.read_csv(received, csv.ReadOptions(column_names=schema.names), WITH_LINE_BREAKS, _conversion(schema))
+
+
+def copied_parts(cursor: Cursor, query: sql.Composable, schema: pa.Schema, folder: Path | None) -> Iterator[pa.Table]:
+    """The same, in parts of bounded size, by way of a file in ``folder``; an empty result has no part."""
+    with TemporaryFile(dir=folder) as received:
+        cursor.copy_expert(_out(query), received)
+        if not received.tell():
+            return
+        received.seek(0)
+        options = csv.ReadOptions(column_names=schema.names, block_size=BYTES_AT_A_TIME)
+        with csv.open_csv(received, options, WITH_LINE_BREAKS, _conversion(schema)) as batches:
+            for batch in batches:
+                yield pa.Table.from_batches([batch])
+
+
+def _out(query: sql.Composable) -> sql.Composable:
+    return sql.SQL("COPY ({}) TO STDOUT (FORMAT csv)").format(query)
+
+
+def _conversion(schema: pa.Schema) -> csv.ConvertOptions:
+    return csv.ConvertOptions(column_types=schema, strings_can_be_null=True, quoted_strings_can_be_null=False)
 
 
 def _as_csv(rows: pa.Table) -> Iterator[bytes]:

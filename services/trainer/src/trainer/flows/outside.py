@@ -45,6 +45,13 @@ def kept_folders() -> list[Path]:
     return [PREFECT_LOCAL_STORAGE_PATH.value(), *(ours / name for name in ("checkpoints", "features", "runs"))]
 
 
+def spill_folder() -> Path:
+    """Where rows lie that don't fit into memory, while they are worked on."""
+    folder = settings().storage / "spill"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def connected_warehouse() -> AbstractContextManager[Connection]:
     return connect(settings().warehouse_url.get_secret_value())
 

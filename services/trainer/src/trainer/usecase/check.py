@@ -1,5 +1,6 @@
 """``make check``: a declaration held against its data, without a stack."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainer.usecase.cleaning import clean
+from trainer.usecase.cleaning import clean_parts
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.periods import Period
 from trainer.usecase.planning import plan
 from trainer.usecase.rows import Counted, opened_rows
+from trainer.usecase.sampling import most_rows
 from trainer.usecase.splitting import split_by_key
 
 
@@ -33,6 +35,8 @@ class Checked:
     """The newest period, if it has only begun and is left out."""
     training_rows: int
     holdout_rows: int
+    most_rows: int
+    """Of more, so many are drawn."""
 
 
 def check(declaration: Declaration, root: Path, source: str | None = None, spill: Path | None = None) -> Checked:
@@ -42,33 +46,65 @@ def check(declaration: Declaration, root: Path, source: str | None = None, spill
         DataError: they can't be read, or there is nothing to learn from.
     """
     chosen = declaration.sources[source or next(iter(declaration.sources))]
+    seen = _Seen(declaration)
     with opened_rows(declaration, chosen, root, spill) as rows:
         counts = rows.counts()
-        table = rows.table_with_periods()
-    used, left_out = clean(declaration, table.drop_columns(["_period"]))
-    missing = {name: share for name in declaration.fields if (share := used[name].null_count / max(used.num_rows, 1))}
-    unknown = dict(_unknown(declaration, used))
+        for used, left_out in clean_parts(declaration, rows.parts(), rows.schema):
+            seen.add(used, left_out)
     if declaration.table.period == "all":
-        training, holdout = split_by_key(declaration, used)
-        share = f"{declaration.judge.share:.0%} of the rows, by their {_by(declaration)}"
-        return Checked(counts, left_out, missing, unknown, "the others", share, "", training.num_rows, holdout.num_rows)
-    accepted = {
-        Period(day, declaration.table.period): counted.accepted for day, counted in counts.items() if day is not None
-    }
-    found = plan(accepted, declaration.train.last, declaration.judge.holdout)
-    in_training = sum(accepted[period] for period in found.training)
-    judging = sum(accepted[period] for period in found.holdout)
+        training, holdout = "the others", f"{declaration.judge.share:.0%} of the rows, by their {_by(declaration)}"
+        trains, judges, unfinished = seen.rows - seen.judging, seen.judging, ""
+    else:
+        accepted = {
+            Period(day, declaration.table.period): counted.accepted
+            for day, counted in counts.items()
+            if day is not None
+        }
+        found = plan(accepted, declaration.train.last, declaration.judge.holdout)
+        training, holdout, unfinished = found.trains, found.judges, str(found.unfinished or "")
+        trains = sum(seen.of_period[period.first_day] for period in found.training)
+        judges = sum(seen.of_period[period.first_day] for period in found.holdout)
     return Checked(
-        counts,
-        left_out,
-        missing,
-        unknown,
-        found.trains,
-        found.judges,
-        str(found.unfinished or ""),
-        in_training,
-        judging,
+        periods=counts,
+        left_out=dict(seen.left_out.most_common()),
+        missing={name: count / seen.rows for name, count in seen.missing.items() if count},
+        unknown={name: count for name, count in seen.unknown.items() if count},
+        training=training,
+        holdout=holdout,
+        unfinished=unfinished,
+        training_rows=trains,
+        holdout_rows=judges,
+        most_rows=most_rows(declaration),
     )
+
+
+class _Seen:
+    """Clean rows, counted part by part."""
+
+    def __init__(self, declaration: Declaration) -> None:
+        self._declaration = declaration
+        self.rows = 0
+        self.judging = 0
+        """Of a table without periods."""
+        self.of_period: Counter[Any] = Counter()
+        """By first day."""
+        self.left_out: Counter[str] = Counter()
+        self.missing: Counter[str] = Counter()
+        self.unknown: Counter[str] = Counter()
+
+    def add(self, used: pa.Table, left_out: Counter[str]) -> None:
+        self.rows += used.num_rows
+        self.left_out += left_out
+        for name in self._declaration.fields:
+            self.missing[name] += used[name].null_count
+        for name, count in _unknown(self._declaration, used):
+            self.unknown[name] += count
+        if self._declaration.table.period == "all":
+            self.judging += split_by_key(self._declaration, used)[1].num_rows
+        else:
+            counted = used.group_by("_period").aggregate([("_period", "count")])
+            for day, rows in zip(counted["_period"].to_pylist(), counted["_period_count"].to_pylist(), strict=True):
+                self.of_period[day] += rows
 
 
 def _unknown(declaration: Declaration, rows: pa.Table) -> Iterator[tuple[str, int]]:

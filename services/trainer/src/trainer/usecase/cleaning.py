@@ -1,7 +1,7 @@
 """Rows of the table that a model can learn from, and be judged on."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,24 @@ from trainer.usecase.database import opened, text
 from trainer.usecase.declaration import CategoryField, Declaration
 from trainer.usecase.rows import slug
 
-_WITHOUT = -1
+
+def clean_parts(
+    declaration: Declaration, parts: Iterable[pa.Table], schema: pa.Schema
+) -> Iterator[tuple[pa.Table, Counter[str]]]:
+    """As ``clean``, part by part; at least one part, which may have no rows.
+
+    Args:
+        schema: of the parts.
+    """
+    empty = True
+    for part in parts:
+        empty = False
+        yield clean(declaration, part)
+    if empty:
+        yield clean(declaration, schema.empty_table())
 
 
-def clean(declaration: Declaration, rows: pa.Table) -> tuple[pa.Table, dict[str, int]]:
+def clean(declaration: Declaration, rows: pa.Table) -> tuple[pa.Table, Counter[str]]:
     """The rows that are used, with columns as the contract takes them, and how many are left out, by reason.
 
     A row is left out for the first reason that holds: those of the declaration, a target that is missing, a field with
@@ -32,7 +46,7 @@ def clean(declaration: Declaration, rows: pa.Table) -> tuple[pa.Table, dict[str,
         ]
     found = pa.array(reasons, pa.string())
     counted = Counter(reason for reason in reasons if reason is not None)
-    return typed.filter(pc.is_null(found)), dict(counted.most_common())
+    return typed.filter(pc.is_null(found)), counted
 
 
 def _as_fields(declaration: Declaration, rows: pa.Table) -> pa.Table:

@@ -194,6 +194,12 @@ class Train(Part):
 
     schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field(None, description="Cron, in UTC.")
     last: int = Field(2, ge=1, le=1_000, description="Newest periods before the holdout that it learns from.")
+    most_rows: int | None = Field(
+        None,
+        ge=1_000,
+        description="Of more rows, in training and holdout together, about so many are drawn, the same each time. "
+        "Without, as many as have 20 million values together: a million rows of 20 columns.",
+    )
     boosting: TableBoosting = TableBoosting()
 
 

@@ -1,5 +1,6 @@
 """The folder of all use cases."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,15 @@ def find(folder: Path, name: str) -> Declaration:
         there = ", ".join(names(folder)) or "none"
         raise NoSuchUseCase(f"there is no use case {name!r} in {folder}: there is {there}")
     return read(folder / name)
+
+
+def digest_of(declaration: Declaration) -> str:
+    """Changes with whatever decides which rows a training has, and what they become; not with a schedule."""
+    decisive = declaration.model_dump_json(
+        exclude={"description", "sources", "ingest", "monitor", "outcomes", "train", "judge"}
+    )
+    rest = f"{declaration.judge.share} {declaration.train.most_rows}"
+    return hashlib.sha256(f"{decisive} {rest}".encode()).hexdigest()
 
 
 def names(folder: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """What came true of predictions, found among rows that were loaded later."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -27,14 +28,14 @@ class Matched:
     """Several rows fit, with different outcomes."""
 
 
-def match(connection: Connection, declaration: Declaration, rows: pa.Table) -> Matched:
+def match(connection: Connection, declaration: Declaration, parts: Iterable[pa.Table]) -> Matched:
     """Writes the outcomes of predictions that rows were about; again it changes nothing.
 
     A prediction is about a row that has the same values in all fields of ``outcomes.match_on``; a missing one is like
     no other. What a client told by ``/feedback`` stays.
 
     Args:
-        rows: clean, with the fields and the target.
+        parts: clean rows, with the fields and the target.
     """
     assert declaration.outcomes is not None
     names = declaration.outcomes.match_on
@@ -42,7 +43,7 @@ def match(connection: Connection, declaration: Declaration, rows: pa.Table) -> M
     # names of our own: a field may be called as it likes
     columns = [f"c{position}" for position in range(len(names))]
     with transaction(connection) as cursor:
-        _copy(cursor, declaration, rows, kinds)
+        _copy(cursor, declaration, parts, kinds)
         cursor.execute(_matched(names, columns, kinds), {"model": declaration.name})
         cursor.execute(
             "INSERT INTO outcomes AS known (prediction_id, actual, source, received_at)"
@@ -56,12 +57,13 @@ def match(connection: Connection, declaration: Declaration, rows: pa.Table) -> M
         return Matched(written, found - written, ambiguous)
 
 
-def _copy(cursor: Cursor, declaration: Declaration, rows: pa.Table, kinds: list[str]) -> None:
+def _copy(cursor: Cursor, declaration: Declaration, parts: Iterable[pa.Table], kinds: list[str]) -> None:
     assert declaration.outcomes is not None
     defined = ", ".join(f"c{position} {kind}" for position, kind in enumerate(kinds))
     cursor.execute(f"CREATE TEMPORARY TABLE {FOUND} ({defined}, {OUTCOME} float8) ON COMMIT DROP")
-    columns = {f"c{position}": rows[name] for position, name in enumerate(declaration.outcomes.match_on)}
-    copy_in(cursor, FOUND, pa.table({**columns, OUTCOME: rows[declaration.target.column].cast(pa.float64())}))
+    for rows in parts:
+        columns = {f"c{position}": rows[name] for position, name in enumerate(declaration.outcomes.match_on)}
+        copy_in(cursor, FOUND, pa.table({**columns, OUTCOME: rows[declaration.target.column].cast(pa.float64())}))
     cursor.execute(f"ANALYZE {FOUND}")
 
 

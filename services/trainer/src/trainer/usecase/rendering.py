@@ -71,6 +71,8 @@ def of_check(declaration: Declaration, checked: Checked) -> str:
         f"Trains on {checked.training}: {checked.training_rows:,} rows.",
         f"Judged on {checked.holdout}: {checked.holdout_rows:,} rows.",
     ]
+    if checked.training_rows + checked.holdout_rows > checked.most_rows:
+        lines.append(f"Of these, about {checked.most_rows:,} are drawn (train.most_rows).")
     if checked.unfinished:
         lines.append(f"{checked.unfinished} has only begun, by its rows: it is left out.")
     return "\n".join(lines)

@@ -112,12 +112,19 @@ class Rows:
 
     def table_with_periods(self) -> pa.Table:
         """All accepted rows at once, with the first day of each one's period as ``_period``."""
-        columns = self._declaration.table.columns
-        schema = pa.schema(
-            [("_period", pa.date32()), *((name, ARROW_TYPES[each.type]) for name, each in columns.items())]
-        )
-        batches = [pa.Table.from_batches([batch]).select(schema.names).cast(schema) for batch in self.accepted()]
-        return pa.concat_tables(batches) if batches else schema.empty_table()
+        parts = list(self.parts())
+        return pa.concat_tables(parts) if parts else self.schema.empty_table()
+
+    def parts(self) -> Iterator[pa.Table]:
+        """The same, in parts of bounded size."""
+        schema = self.schema
+        for batch in self.accepted():
+            yield pa.Table.from_batches([batch]).select(schema.names).cast(schema)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of accepted rows with their period."""
+        return schema_of(self._declaration)
 
     def sampled(self, rows: int, columns: Sequence[str]) -> dict[str, Any]:
         """Numbers of so many rows, float64 of shape (n,), NaN for missing; the same rows each time."""
@@ -153,6 +160,12 @@ class Rows:
             yield from self._connection.sql(query).to_arrow_reader(ROWS_AT_A_TIME)
         except (duckdb.Error, pa.ArrowException) as error:
             raise explained(error, self._files) from None
+
+
+def schema_of(declaration: Declaration) -> pa.Schema:
+    """Of the table's rows: ``_period``, the first day of each one's period, and the columns of the declaration."""
+    columns = declaration.table.columns
+    return pa.schema([("_period", pa.date32()), *((name, ARROW_TYPES[each.type]) for name, each in columns.items())])
 
 
 @contextmanager

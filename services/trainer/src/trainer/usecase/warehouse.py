@@ -1,21 +1,23 @@
 """A use case's table in PostgreSQL: made and widened by its declaration, and loaded period by period."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from trainer.data.copying import copy_in, copy_out
+from trainer.data.copying import copied_parts, copy_in
 from trainer.data.errors import DataError
 from trainer.data.transaction import Connection, Cursor, transaction
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.periods import Period, select
-from trainer.usecase.rows import ARROW_TYPES, Counted, Rows
+from trainer.usecase.rows import Counted, Rows, schema_of
 
 SCHEMA = "usecases"
 TYPES = {
@@ -25,6 +27,7 @@ TYPES = {
     "timestamp": "timestamp without time zone",
     "boolean": "boolean",
 }
+ALL_HASHES = 1 << 62
 LONGEST = 63
 """Bytes of a name in PostgreSQL, which cuts what is longer."""
 
@@ -56,6 +59,22 @@ class Load:
     counted: Counted
     loaded_at: datetime
     """With offset."""
+
+
+@dataclass(frozen=True)
+class Extract:
+    """Rows of some periods, as of one moment, with the columns of the declaration, and ``_period``."""
+
+    rows: int
+    """That the warehouse has of them."""
+    parts: Iterator[pa.Table]
+    """Those of them that are drawn, in parts of bounded size; by period, then as in their files."""
+    schema: pa.Schema
+
+    def table(self) -> pa.Table:
+        """All at once."""
+        parts = list(self.parts)
+        return pa.concat_tables(parts) if parts else self.schema.empty_table()
 
 
 @dataclass(frozen=True)
@@ -121,26 +140,48 @@ def load(
     return Loaded(after, sorted(set(chosen) - set(due)), lost)
 
 
-def extract(connection: Connection, declaration: Declaration, source: str, periods: Sequence[Period]) -> pa.Table:
-    """Rows of the periods with the columns of the declaration, and ``_period``; by period, then as in their files.
+@contextmanager
+def opened_extract(
+    connection: Connection,
+    declaration: Declaration,
+    source: str,
+    periods: Sequence[Period],
+    most_rows: int | None = None,
+    spill: Path | None = None,
+) -> Iterator[Extract]:
+    """Rows of the periods.
 
-    All are as of one moment.
+    Args:
+        most_rows: of more, about so many are drawn: the same each time, and the same share of each period.
+        spill: an existing folder for rows on their way; without, the system's.
 
     Raises:
         NotLoaded: naming all periods that the warehouse lacks.
     """
-    columns = declaration.table.columns
-    schema = pa.schema([("_period", pa.date32()), *((name, ARROW_TYPES[each.type]) for name, each in columns.items())])
+    schema = schema_of(declaration)
     with transaction(connection) as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        there = {one.period for one in _loads(cursor, declaration, source)}
-        if absent := sorted(set(periods) - there):
+        there = {one.period: one.counted.accepted for one in _loads(cursor, declaration, source)}
+        if absent := sorted(set(periods) - set(there)):
             named = ", ".join(map(str, absent))
             raise NotLoaded(
                 f"the warehouse doesn't have {named} of {declaration.name} from {source}; run the flow ingest"
             )
-        parts = [copy_out(cursor, _query(declaration, source, period), schema) for period in sorted(set(periods))]
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+        wanted = sorted(set(periods))
+        rows = sum(there[period] for period in wanted)
+        share = min(1.0, most_rows / rows) if most_rows is not None and rows else 1.0
+        parts = (
+            part
+            for period in wanted
+            for part in copied_parts(cursor, _query(declaration, source, period, share), schema, spill)
+        )
+        yield Extract(rows, parts, schema)
+
+
+def extract(connection: Connection, declaration: Declaration, source: str, periods: Sequence[Period]) -> pa.Table:
+    """All rows of the periods at once. Raises as ``opened_extract``."""
+    with opened_extract(connection, declaration, source, periods) as found:
+        return found.table()
 
 
 def ensure_table(cursor: Cursor, declaration: Declaration) -> None:
@@ -283,7 +324,7 @@ def _columns(cursor: Cursor, table: str) -> dict[str, str]:
     return dict(found)
 
 
-def _query(declaration: Declaration, source: str, period: Period) -> sql.Composable:
+def _query(declaration: Declaration, source: str, period: Period, share: float) -> sql.Composable:
     # PostgreSQL writes a boolean as one letter
     columns = [
         sql.SQL("{}::text").format(sql.Identifier(column_name(name)))
@@ -291,11 +332,16 @@ def _query(declaration: Declaration, source: str, period: Period) -> sql.Composa
         else sql.Identifier(column_name(name))
         for name, column in declaration.table.columns.items()
     ]
+    # by a hash: the same rows each time, whatever else is loaded meanwhile
+    drawn = sql.SQL("hashint8extended(_row, 1) & {all} < {some}").format(
+        all=sql.Literal(ALL_HASHES - 1), some=sql.Literal(int(share * ALL_HASHES))
+    )
     return sql.SQL(
-        "SELECT {columns} FROM {table} WHERE _source = {source} AND _period = {period} ORDER BY _row"
+        "SELECT {columns} FROM {table} WHERE _source = {source} AND _period = {period} AND {drawn} ORDER BY _row"
     ).format(
         columns=sql.SQL(", ").join([sql.Identifier("_period"), *columns]),
         table=sql.Identifier(SCHEMA, declaration.name),
         source=sql.Literal(source),
         period=sql.Literal(period.first_day),
+        drawn=drawn if share < 1 else sql.SQL("true"),
     )

@@ -13,7 +13,7 @@ from prefect.states import Completed
 
 from trainer.data.errors import DataError
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.outside import connected_warehouse, settings
+from trainer.flows.outside import connected_warehouse, spill_folder
 from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.usecases import find, root
 from trainer.usecase import warehouse
@@ -74,8 +74,6 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     """Reads the source and loads what is new, or has changed, in one transaction."""
     declaration = find(usecase)
     name = source_of(declaration, source)
-    spill = settings().storage / "spill"
-    spill.mkdir(parents=True, exist_ok=True)
     with connected_warehouse() as connection:
         there = [load.period for load in warehouse.loads(connection, declaration, name)]
     asked = select(there, periods, declaration.table.period) if periods else []
@@ -83,7 +81,7 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     first = min(asked, default=None) if periods else max(there, default=None)
     since = None if reload or first is None else first.start
     with (
-        TemporaryDirectory(dir=spill) as folder,
+        TemporaryDirectory(dir=spill_folder()) as folder,
         opened_rows(declaration, declaration.sources[name], root(), Path(folder), since) as rows,
         connected_warehouse() as connection,
     ):

@@ -9,12 +9,12 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.outside import connected_warehouse
+from trainer.flows.outside import connected_warehouse, spill_folder
 from trainer.flows.retrying import RETRIES
 from trainer.flows.tables.ingest import UNLESS_PERMANENT, ingest, source_of
 from trainer.flows.usecases import find
 from trainer.usecase import warehouse
-from trainer.usecase.cleaning import clean
+from trainer.usecase.cleaning import clean_parts
 from trainer.usecase.outcomes import Matched, match
 from trainer.usecase.periods import Period
 
@@ -60,8 +60,12 @@ def find_rows(usecase: str, source: str, period: str) -> Matched:
     """The outcomes of one period."""
     declaration = find(usecase)
     wanted = Period.parse(period, declaration.table.period)
-    with connected_warehouse() as connection:
-        rows, _ = clean(declaration, warehouse.extract(connection, declaration, source, [wanted]))
-        found = match(connection, declaration, rows)
+    with (
+        connected_warehouse() as reading,
+        connected_warehouse() as writing,
+        warehouse.opened_extract(reading, declaration, source, [wanted], spill=spill_folder()) as rows,
+    ):
+        parts = (used for used, _ in clean_parts(declaration, rows.parts, rows.schema))
+        found = match(writing, declaration, parts)
     get_run_logger().info("%s: %s", period, found)
     return found

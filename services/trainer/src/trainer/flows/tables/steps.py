@@ -1,5 +1,6 @@
 """The steps of a table's training: which rows, cleaned, as features, and the gate."""
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from trainer.data.errors import DataError
 from trainer.flows.caching import CACHED, source_digest
 from trainer.flows.handover import Candidate, CleanRows, FeatureSet, Registered
 from trainer.flows.judging import Share, judge_beside_champion
-from trainer.flows.outside import connected_warehouse, registry, settings
+from trainer.flows.outside import connected_warehouse, registry, settings, spill_folder
 from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.steps.judgement import log_verdict, publish_verdict
 from trainer.flows.steps.preparation import write_features
@@ -29,13 +30,17 @@ from trainer.gate.verdict import Verdict
 from trainer.registry.artifacts import ForeignArtifacts
 from trainer.registry.champion import LearntFrom, NoSuchVersion
 from trainer.usecase import warehouse
-from trainer.usecase.cleaning import clean
+from trainer.usecase.cleaning import clean_parts
 from trainer.usecase.contracts import fit_contract
 from trainer.usecase.declaration import Declaration
+from trainer.usecase.folder import digest_of
 from trainer.usecase.periods import Period, select
 from trainer.usecase.planning import NoPlan, plan, spelt
+from trainer.usecase.sampling import most_rows
 from trainer.usecase.splitting import ordered, split_by_key
 
+NOT_DRAWN = "not_drawn"
+"""Why most of a large table's rows don't train: see ``train.most_rows``."""
 LEAST_ROWS = 20
 """To learn from: early stopping and the interval each need a tenth of them."""
 
@@ -56,6 +61,8 @@ class Split(BaseModel):
     """Periods that judge; empty where rows are chosen by their key."""
     state: str
     """Names the rows of these periods as the warehouse has them."""
+    declared: str
+    """Names what the declaration makes of them: part of the keys of the caches."""
 
     def __str__(self) -> str:
         if not self.holdout:
@@ -124,16 +131,20 @@ def find_split(usecase: str, source: str, periods: list[str] | None, holdout: li
             get_run_logger().info("%s has only begun: it is left out", found.unfinished)
         training, judging = list(found.training), list(found.holdout)
     state = [f"{period}:{loaded[period].digest}" for period in [*training, *judging]]
-    return Split(kind=kind, training=[*map(str, training)], holdout=[*map(str, judging)], state=",".join(state))
+    return Split(
+        kind=kind,
+        training=[*map(str, training)],
+        holdout=[*map(str, judging)],
+        state=",".join(state),
+        declared=digest_of(declaration),
+    )
 
 
 @task(name="prepare", task_run_name="prepare", result_serializer="json", **RETRIES, **CACHED)
 def prepare(usecase: str, source: str, split: Split) -> CleanRows:
     """Training rows and holdout, clean, as files; training rows in the order in which the later ones watch."""
     declaration = find(usecase)
-    with connected_warehouse() as connection:
-        rows = warehouse.extract(connection, declaration, source, split.periods(declaration))
-    used, left_out = clean(declaration, rows)
+    used, left_out = _clean_rows(declaration, source, split.periods(declaration))
     get_run_logger().info("kept %s rows; left out: %s", f"{used.num_rows:,}", left_out or "none")
     if split.holdout:
         days = [Period.parse(text, declaration.table.period).first_day for text in split.holdout]
@@ -154,11 +165,29 @@ def prepare(usecase: str, source: str, split: Split) -> CleanRows:
     )
 
 
+def _clean_rows(declaration: Declaration, source: str, periods: Sequence[Period]) -> tuple[pa.Table, dict[str, int]]:
+    """The rows of periods that are used, and how many aren't, by reason."""
+    kept, left_out, drawn = [], Counter[str](), 0
+    with (
+        connected_warehouse() as connection,
+        warehouse.opened_extract(
+            connection, declaration, source, periods, most_rows(declaration), spill_folder()
+        ) as found,
+    ):
+        for used, reasons in clean_parts(declaration, found.parts, found.schema):
+            kept.append(used)
+            left_out += reasons
+            drawn += used.num_rows + reasons.total()
+    if drawn < found.rows:
+        left_out[NOT_DRAWN] = found.rows - drawn
+    return pa.concat_tables(kept), dict(left_out.most_common())
+
+
 @task(name="features", task_run_name="features", result_serializer="json", **CACHED)
-def features(usecase: str, rows: CleanRows) -> FeatureSet:
+def features(usecase: str, declared: str, rows: CleanRows) -> FeatureSet:
     """Each split as the matrix that the booster sees."""
     declaration = find(usecase)
-    folder = settings().storage / "features" / rows.digest / source_digest()[:12]
+    folder = settings().storage / "features" / rows.digest / f"{source_digest()[:12]}-{declared[:12]}"
     found = FeatureSet(folder=folder, rows=rows)
     training, holdout = pq.read_table(rows.training.path), pq.read_table(rows.holdout.path)
     write_features(found, partial(fit_contract, declaration), training, holdout)

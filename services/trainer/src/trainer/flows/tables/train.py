@@ -70,8 +70,9 @@ def train(
     split = find_split(usecase, name, periods, holdout)
     get_run_logger().info("%s, source %s: %s", usecase, name, split)
     rows = prepare(usecase, name, split)
-    found = features(usecase, rows)
-    found = found if found.contract_path.is_file() else features.with_options(refresh_cache=True)(usecase, rows)
+    found = features(usecase, split.declared, rows)
+    if not found.contract_path.is_file():
+        found = features.with_options(refresh_cache=True)(usecase, split.declared, rows)
     with _logged(declaration, name, split, found) as run:
         chosen = _searched(run, found, boosting or declaration.train.boosting, search, seed)
         candidate = train_model(run.id, found, chosen, seed)

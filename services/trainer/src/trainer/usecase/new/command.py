@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -64,10 +65,11 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
         raise BadChoice(f"NAME={choices.name}: {folder} is there already; nothing is overwritten")
     source = _with_dialect(_source(choices.data, root), root)
     files = find(source, root, "all")
-    with opened(file.path for file in files) as connection:
-        rows = _sample(connection, files, source)
-        profiles, source = _profiles(connection, files, source, rows)
-    found = _decided(choices, profiles, source, root)
+    with TemporaryDirectory() as spill:
+        with opened((file.path for file in files), Path(spill)) as connection:
+            rows = _sample(connection, files, source)
+            profiles, source = _profiles(connection, files, source, rows)
+        found = _decided(choices, profiles, source, root, Path(spill))
     text = written(choices.name, source, found)
     parse(text, str(folder / FILE))
     folder.mkdir(parents=True)
@@ -119,26 +121,28 @@ def _profiles(
     return profiles, source.model_copy(update={"decimal": decimal, "missing": missing or [""]})
 
 
-def _decided(choices: Choices, profiles: Sequence[Profile], source: Files, root: Path) -> Decision:
+def _decided(choices: Choices, profiles: Sequence[Profile], source: Files, root: Path, spill: Path) -> Decision:
     target = decision.find(profiles, choices.target, "TARGET")
     decision.check_target(target)
     time = decision.find_time(profiles, choices.time, target)
     key = decision.find_key(profiles, choices.key)
-    relations = _relations(profiles, source, root, target, time)
+    relations = _relations(profiles, source, root, target, time, spill)
     return decision.decide(profiles, target, time, key, relations)
 
 
 def _relations(
-    profiles: Sequence[Profile], source: Files, root: Path, target: Profile, time: Profile | None
+    profiles: Sequence[Profile], source: Files, root: Path, target: Profile, time: Profile | None, spill: Path
 ) -> Relations:
     """By the way that the rows will be read, so that what is written can be read."""
+    numbers = [profile for profile in profiles if profile.type in {"number", "integer"} and profile is not target]
+    times = [profile for profile in profiles if profile.type == "timestamp"]
     columns = {
         profile.name: {
             "type": profile.type,
             **({"format": profile.format} if profile.format else {}),
             **({"missing": list(profile.words)} if profile.words else {}),
         }
-        for profile in profiles
+        for profile in (target, *numbers, *times)
     }
     declared = Declaration.model_validate(
         {
@@ -149,14 +153,11 @@ def _relations(
             "fields": {target.name: {"type": "number"}},
         }
     )
-    wanted = [profile for profile in profiles if profile.type in {"number", "integer"} and profile is not target]
-    later = [
-        profile for profile in profiles if profile.type == "timestamp" and time is not None and profile is not time
-    ]
-    with opened_rows(declared, source, root) as rows:
+    later = [profile for profile in times if time is not None and profile is not time]
+    with opened_rows(declared, source, root, spill) as rows:
         return Relations(
             telling=_correlations(
-                rows.sampled(CORRELATED_ROWS, [target.name, *(each.name for each in wanted)]), target.name
+                rows.sampled(CORRELATED_ROWS, [target.name, *(each.name for each in numbers)]), target.name
             ),
             later={
                 each.name: rows.share(f"{identifier(each.name)} > {identifier(time.name)}") for each in later if time

@@ -1,0 +1,11 @@
+"""How many rows a training takes, so that it fits into a worker's memory."""
+
+from trainer.usecase.declaration import Declaration
+
+MOST_VALUES = 20_000_000
+"""Rows times columns of the table: 160 MB of numbers, of which a training holds some at once."""
+
+
+def most_rows(declaration: Declaration) -> int:
+    """Of more rows than these, a training draws so many."""
+    return declaration.train.most_rows or max(MOST_VALUES // len(declaration.table.columns), 1_000)
