@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from trainer.flows.outside import settings
 from trainer.gate.judge import Holdout
-from trainer.usecase import folder
+from trainer.usecase import cuts, folder
 from trainer.usecase import judging as tables
 from trainer.usecase.declaration import Declaration
 from trainer.usecases.trips import judging as trips
@@ -31,7 +31,7 @@ def root() -> Path:
 
 def slices_of(model: str, rows: pa.Table) -> dict[str, Sequence[str]]:
     """The part that each clean row belongs to, by the way of cutting."""
-    return slices_of_trips(rows) if model == MODEL_NAME else tables.slices(find(model), rows)
+    return slices_of_trips(rows) if model == MODEL_NAME else cuts.slices(find(model), rows)
 
 
 def holdout_of(model: str, training: pa.Table | None, judged: pa.Table) -> Holdout:

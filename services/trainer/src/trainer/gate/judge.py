@@ -26,6 +26,17 @@ class Contestant:
 
 
 @dataclass(frozen=True)
+class Bars:
+    """What any model must keep, whatever it is compared to; None for no bar."""
+
+    rmse: float | None = None
+    mae: float | None = None
+    """At most, in the outcome's unit."""
+    r2: float | None = None
+    """At least."""
+
+
+@dataclass(frozen=True)
 class Holdout:
     """Rows that neither the candidate nor a baseline has learnt from; all arrays of shape (n,)."""
 
@@ -37,6 +48,7 @@ class Holdout:
     """For each way to cut it, the name of each row's part."""
     baselines: Mapping[str, Values] = field(default_factory=dict)
     """What simple predictors say, which a model must beat."""
+    bars: Bars = Bars()
 
 
 def judge(
@@ -51,11 +63,11 @@ def judge(
     others = dict(holdout.baselines) | ({} if champion is None else {CHAMPION: champion.predicted})
     errors = {name: actual - predicted for name, predicted in others.items()}
     own = actual - candidate.predicted
-    comparisons, slices, explained = [], [], float("nan")
+    comparisons, slices = [], []
+    explained = 1 - _rmse(own) ** 2 / float(actual.var()) if len(actual) and actual.var() else float("nan")
     if len(actual) >= terms.least_rows:
         found = differences(own, errors, terms.confidence, terms.resamples, seed)
         comparisons = [_comparison(name, errors[name], difference) for name, difference in found.items()]
-        explained = 1 - _rmse(own) ** 2 / float(actual.var()) if actual.var() else float("nan")
         if champion is not None:
             slices = list(_slices(holdout.slices, own, errors[CHAMPION], terms.least_slice_rows))
     verdict = Verdict(
@@ -72,16 +84,17 @@ def judge(
         terms=terms,
         seed=seed,
     )
-    return verdict.model_copy(update={"refusals": list(_refusals(verdict, holdout))})
+    return verdict.model_copy(update={"refusals": list(_refusals(verdict, holdout, float(np.abs(own).mean())))})
 
 
-def _refusals(verdict: Verdict, holdout: Holdout) -> Iterator[str]:
+def _refusals(verdict: Verdict, holdout: Holdout, mae: float) -> Iterator[str]:
     terms = verdict.terms
     if verdict.rows < terms.least_rows and not (verdict.serves_unjudged and verdict.rows):
         yield f"undecidable: the holdout has {verdict.rows} rows, fewer than {terms.least_rows}"
         return
     if not np.isfinite(verdict.rmse):
         yield "the candidate's predictions aren't all finite"
+    yield from _below_the_bars(verdict, holdout.bars, mae)
     if verdict.rows < terms.least_rows:
         return
     yield from _leaks(verdict, holdout)
@@ -97,6 +110,15 @@ def _refusals(verdict: Verdict, holdout: Holdout) -> Iterator[str]:
                 f"worse on {part.by} {part.name}: RMSE {part.candidate:.3f}, the champion's {part.champion:.3f}"
                 f" ({part.loss:+.1%} of at most {terms.most_slice_loss:+.0%}, {part.rows:,} rows)"
             )
+
+
+def _below_the_bars(verdict: Verdict, bars: Bars, mae: float) -> Iterator[str]:
+    unit = f" {verdict.unit}" if verdict.unit else ""
+    for name, found, bar in (("RMSE", verdict.rmse, bars.rmse), ("MAE", mae, bars.mae)):
+        if bar is not None and not found <= bar:
+            yield f"holdout {name} {found:.3f}{unit} is above the {bar:g} that is asked for"
+    if bars.r2 is not None and not verdict.explained >= bars.r2:
+        yield f"holdout R² {verdict.explained:.3f} is below the {bars.r2:g} that is asked for"
 
 
 def _leaks(verdict: Verdict, holdout: Holdout) -> Iterator[str]:

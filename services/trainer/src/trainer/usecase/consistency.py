@@ -8,14 +8,18 @@ from contract import Contract
 from pydantic import ValidationError
 
 from trainer.usecase.declaration import (
+    WAYS,
     CategoryField,
+    Cut,
     Declaration,
     Files,
+    Generated,
     IntegerField,
     NumberField,
     TimestampField,
 )
 from trainer.usecase.expressions import SQL_TYPES, checked
+from trainer.usecase.features import Learnt, TargetMean
 
 Path = tuple[str | int, ...]
 Found = Iterator[tuple[Path, str]]
@@ -47,6 +51,7 @@ def check(declaration: Declaration) -> Found:
     yield from _outcomes(declaration)
     yield from _expressions(declaration)
     yield from _features(declaration)
+    yield from _hooks(declaration)
 
 
 def _names(declaration: Declaration) -> Found:
@@ -158,13 +163,48 @@ def _periods(declaration: Declaration) -> Found:
 
 
 def _slices(declaration: Declaration) -> Found:
-    for position, name in enumerate(declaration.judge.slices):
+    for position, cut in enumerate(declaration.judge.slices):
         path: Path = ("judge", "slices", position)
+        kind, name = ("category", cut) if isinstance(cut, str) else cut.way
+        if kind == "hook":
+            continue
         if name not in declaration.fields:
             near = difflib.get_close_matches(name, declaration.fields, n=1)
             yield path, f"{name!r} is no field" + (f"; did you mean {near[0]!r}?" if near else "")
-        elif not isinstance(declaration.fields[name], CategoryField):
-            yield path, f"{name!r} is no category: rows are cut by a category's values"
+        elif kind == "category" and not isinstance(declaration.fields[name], CategoryField):
+            yield path, f"{name!r} is no category: rows are cut by a category's values, or by {', '.join(WAYS)}"
+        elif kind == "bands" and not isinstance(declaration.fields[name], NumberField | IntegerField):
+            yield path, f"{name!r} is no number: bands are of one"
+        elif kind not in {"category", "bands"} and not isinstance(declaration.fields[name], TimestampField):
+            yield path, f"{name!r} is no timestamp, so it has no {kind}"
+
+
+def _hooks(declaration: Declaration) -> Found:
+    named: dict[Path, str] = {
+        ("sources", name, "hook"): source.hook
+        for name, source in declaration.sources.items()
+        if isinstance(source, Generated)
+    }
+    if declaration.features != "auto":
+        learnt = ((at, feature) for at, feature in enumerate(declaration.features) if isinstance(feature, Learnt))
+        named |= {("features", at, "hook"): feature.hook for at, feature in learnt}
+    cuts = ((at, cut) for at, cut in enumerate(declaration.judge.slices) if isinstance(cut, Cut) and cut.hook)
+    named |= {("judge", "slices", at, "hook"): str(cut.hook) for at, cut in cuts}
+    named |= {("judge", "baselines", at): name for at, name in enumerate(declaration.judge.baselines)}
+    if not named:
+        return
+    try:
+        there = declaration.hooks.names()
+    except (SyntaxError, ValueError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        yield next(iter(named)), f"is in hooks.py, which is no Python{line}: {getattr(error, 'msg', error)}"
+        return
+    for path, name in named.items():
+        if name not in there:
+            near = difflib.get_close_matches(name, there, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            said = f"there is {', '.join(there)}" if there else "there is no hooks.py beside this file, or none in it"
+            yield path, f"hooks.py has no function {name!r}: {said}{hint}"
 
 
 def _outcomes(declaration: Declaration) -> Found:
@@ -213,9 +253,9 @@ def _features(declaration: Declaration) -> Found:
             yield ("features", position), f"{name!r} is no field{hint}"
         if absent:
             continue
-        if feature.op == "target_mean":
+        if isinstance(feature, TargetMean | Learnt):
             if not isinstance(declaration.fields[feature.field], CategoryField):
-                yield ("features", position), f"target_mean doesn't work on {feature.field!r}, which is no category"
+                yield ("features", position), f"{feature.op} doesn't work on {feature.field!r}, which is no category"
             continue
         try:
             Contract(

@@ -69,7 +69,7 @@ def fit_contract(declaration: Declaration, rows: pa.Table) -> Contract:
         name=declaration.name,
         description=declaration.description,
         fields=fields,
-        features=learn(declaration.features, fields, rows, declaration.target.column),
+        features=learn(declaration.features, fields, rows, declaration.target.column, declaration.hooks),
         output=output_of(declaration),
     )
 

@@ -5,19 +5,32 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from contract.fields import NAME
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PrivateAttr,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from trainer.modelling.parameters import Boosting
 from trainer.usecase.features import AnyFeature
+from trainer.usecase.hooks import Hooks
 
 LABEL = r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"
 REASON = r"^[a-z][a-z0-9_]{0,62}$"
 VARIABLE = r"^[A-Z][A-Z0-9_]{0,99}$"
+FUNCTION = r"^[a-z][a-z0-9_]{0,62}$"
 CRON = r"^\S+( \S+){4}$"
 
 Text = Annotated[str, StringConstraints(pattern=NAME)]
 """A column's or a field's name."""
 Reason = Annotated[str, StringConstraints(pattern=REASON)]
+Function = Annotated[str, StringConstraints(pattern=FUNCTION)]
+"""A function's name in hooks.py."""
 Expression = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 """Of SQL, as DuckDB has it."""
 
@@ -65,12 +78,24 @@ class Query(Part):
     )
 
 
+class Generated(Part):
+    """Rows that a function of hooks.py gives."""
+
+    hook: Function
+    arguments: dict[Function, str | int | float | bool] = Field({}, description="What the function is given by name.")
+
+
 def _kind_of_source(given: Any) -> str:
     keys = given if isinstance(given, Mapping) else vars(given) if isinstance(given, Part) else ()
+    if "hook" in keys:
+        return "Generated"
     return "Query" if "query" in keys or "url" in keys else "Files"
 
 
-AnySource = Annotated[Annotated[Files, Tag("Files")] | Annotated[Query, Tag("Query")], Discriminator(_kind_of_source)]
+AnySource = Annotated[
+    Annotated[Files, Tag("Files")] | Annotated[Query, Tag("Query")] | Annotated[Generated, Tag("Generated")],
+    Discriminator(_kind_of_source),
+]
 
 
 class Column(Part):
@@ -171,6 +196,43 @@ class TimestampField(Part):
 AnyField = Annotated[NumberField | IntegerField | CategoryField | TimestampField, Field(discriminator="type")]
 
 
+class Cut(Part):
+    """A way to cut rows into parts other than by a category: one of its keys says it."""
+
+    hour: Text | None = Field(None, description="A timestamp field: by its hour.")
+    weekday: Text | None = Field(None, description="A timestamp field: by its day of the week.")
+    month: Text | None = Field(None, description="A timestamp field: by its month.")
+    bands: Text | None = Field(None, description="A number field, cut `at` some of its values.")
+    at: list[float] = Field([], max_length=100, description="Where `bands` begin, in order.")
+    hook: Function | None = Field(None, description="A function of hooks.py: Arrow table to the part of each row.")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Cut":
+        given = [name for name in WAYS if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"has {' and '.join(given) or 'no way to cut'}: one of {', '.join(WAYS)} says it")
+        if bool(self.at) != (self.bands is not None):
+            raise ValueError("has `bands` and `at` together, or neither")
+        if any(high <= low for low, high in zip(self.at, self.at[1:], strict=False)):
+            raise ValueError("has an `at` that isn't in order")
+        return self
+
+    @property
+    def way(self) -> tuple[str, str]:
+        """Which key says it, and what it says."""
+        return next((name, given) for name in WAYS if (given := getattr(self, name)) is not None)
+
+
+WAYS = ("hour", "weekday", "month", "bands", "hook")
+
+
+def _kind_of_cut(given: Any) -> str:
+    return "field" if isinstance(given, str) else "Cut"
+
+
+AnyCut = Annotated[Annotated[Text, Tag("field")] | Annotated[Cut, Tag("Cut")], Discriminator(_kind_of_cut)]
+
+
 class Judge(Part):
     """How a model is judged before it is served."""
 
@@ -178,7 +240,18 @@ class Judge(Part):
     share: float = Field(
         0.2, gt=0, lt=0.9, description="Of rows that judge, where there are no periods: chosen by their key."
     )
-    slices: list[Text] = Field([], description="Category fields: a new model may be worse in none of their values.")
+    slices: list[AnyCut] = Field(
+        [], description="Category fields, or other cuts: a new model may be worse in none of their parts."
+    )
+    at_least: dict[Literal["r2"], float] = Field({}, description="What a model must reach on the holdout.")
+    at_most: dict[Literal["rmse", "mae"], Annotated[float, Field(gt=0)]] = Field(
+        {}, description="Errors on the holdout that a model must keep below, in the target's unit."
+    )
+    baselines: list[Function] = Field(
+        [],
+        description="Functions of hooks.py: simple predictors that a model must beat, beside the mean of the training "
+        "rows.",
+    )
 
 
 class TableBoosting(Boosting):
@@ -224,6 +297,16 @@ class Outcomes(Part):
     schedule: Annotated[str, StringConstraints(pattern=CRON)] | None = Field(None, description="Cron, in UTC.")
 
 
+def _kind_of_features(given: Any) -> str:
+    return "auto" if isinstance(given, str) else "list"
+
+
+AnyFeatures = Annotated[
+    Annotated[Literal["auto"], Tag("auto")] | Annotated[list[AnyFeature], Tag("list")],
+    Discriminator(_kind_of_features),
+]
+
+
 class Declaration(Part):
     """The whole of ``usecase.yaml``."""
 
@@ -242,9 +325,22 @@ class Declaration(Part):
         max_length=1_000,
         description="What a request has: columns of the table that are known beforehand.",
     )
-    features: Literal["auto"] | list[AnyFeature] = "auto"
+    features: AnyFeatures = "auto"
     judge: Judge = Judge()
     train: Train = Train()
     ingest: Ingest = Ingest()
     monitor: Monitor = Monitor()
     outcomes: Outcomes | None = None
+
+    _hooks: Hooks = PrivateAttr(default_factory=lambda: Hooks(None))
+
+    @property
+    def hooks(self) -> Hooks:
+        """The Python beside the file."""
+        return self._hooks
+
+    def beside(self, hooks: Hooks) -> "Declaration":
+        """The same with the Python that lies beside its file."""
+        found = self.model_copy()
+        found._hooks = hooks  # noqa: SLF001  (a copy of this class)
+        return found

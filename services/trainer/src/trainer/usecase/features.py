@@ -24,6 +24,8 @@ from contract.operations import (
 from numpy.typing import NDArray
 from pydantic import Field
 
+from trainer.usecase.hooks import Hooks
+
 PRIOR_ROWS = 5.0
 """Weight of the prior in a category's mean, in rows: a category with few rows lies close to the median of all."""
 FEW_VALUES = 3
@@ -46,25 +48,51 @@ class TargetMean(Document):
         return (self.field,)
 
 
+class Learnt(Document):
+    """A number for each category, learnt from the training rows by a function of hooks.py."""
+
+    op: Literal["learnt"] = "learnt"
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    description: str = ""
+    field: str
+    hook: str = Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        return (self.field,)
+
+
 AnyFeature = Annotated[
-    Identity | CategoryCode | Hour | MinuteOfDay | Weekday | Month | Difference | Ratio | Cross | TargetMean,
+    Identity | CategoryCode | Hour | MinuteOfDay | Weekday | Month | Difference | Ratio | Cross | TargetMean | Learnt,
     Field(discriminator="op"),
 ]
 """A feature that a declaration may list."""
 
 
 def learn(
-    chosen: Literal["auto"] | Sequence[AnyFeature], fields: Sequence[RawField], rows: pa.Table, target: str
+    chosen: Literal["auto"] | Sequence[AnyFeature],
+    fields: Sequence[RawField],
+    rows: pa.Table,
+    target: str,
+    hooks: Hooks,
 ) -> list[AnyOperation]:
     """The operations of a contract, with the tables that they learn from ``rows``: training rows alone.
 
     Args:
         rows: has the fields and the target as columns.
+
+    Raises:
+        BadHook: a function that learns fails.
     """
     by_name = {field.name: field for field in fields}
     listed = list(automatic(fields, rows)) if chosen == "auto" else chosen
     actual = rows[target].to_numpy().astype(np.float64)
-    return [_learnt(feature, by_name, rows, actual) for feature in listed]
+    return [
+        _by_hook(feature, by_name, rows, target, hooks)
+        if isinstance(feature, Learnt)
+        else _learnt(feature, by_name, rows, actual)
+        for feature in listed
+    ]
 
 
 def automatic(fields: Sequence[RawField], rows: pa.Table) -> Iterator[AnyFeature]:
@@ -93,8 +121,23 @@ def _parts_of_time(field: Timestamp, slug: str, rows: pa.Table) -> Iterator[AnyF
         yield MinuteOfDay(name=f"{slug}_minute", field=field.name)
 
 
+def _by_hook(
+    feature: Learnt, fields: Mapping[str, RawField], rows: pa.Table, target: str, hooks: Hooks
+) -> AnyOperation:
+    field = fields[feature.field]
+    if not isinstance(field, Category):
+        raise ValueError(f"feature {feature.name!r}: learnt doesn't work on {field.name!r}, which is no category")
+    return Lookup(
+        name=feature.name,
+        description=feature.description or f"Learnt by {feature.hook}",
+        field=feature.field,
+        table=hooks.table(feature.hook, rows, target, field.values),
+    )
+
+
 def _learnt(feature: AnyFeature, fields: Mapping[str, RawField], rows: pa.Table, actual: Values) -> AnyOperation:
     if not isinstance(feature, TargetMean):
+        assert not isinstance(feature, Learnt)
         return feature
     field = fields[feature.field]
     if not isinstance(field, Category):

@@ -37,7 +37,7 @@ def digest_of(declaration: Declaration) -> str:
         exclude={"description", "sources", "ingest", "monitor", "outcomes", "train", "judge"}
     )
     rest = f"{declaration.judge.share} {declaration.train.most_rows}"
-    return hashlib.sha256(f"{decisive} {rest}".encode()).hexdigest()
+    return hashlib.sha256(f"{decisive} {rest} {declaration.hooks.digest}".encode()).hexdigest()
 
 
 def names(folder: Path) -> list[str]:

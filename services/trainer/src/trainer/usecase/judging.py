@@ -1,14 +1,11 @@
 """The holdout as the gate wants it."""
 
-from collections.abc import Sequence
-
 import numpy as np
 import pyarrow as pa
 
-from trainer.gate.judge import Holdout
+from trainer.gate.judge import Bars, Holdout
+from trainer.usecase.cuts import slices
 from trainer.usecase.declaration import Declaration, IntegerField, NumberField
-
-MISSING = "missing"
 
 
 def holdout_of(declaration: Declaration, training: pa.Table | None, judged: pa.Table) -> Holdout:
@@ -19,18 +16,17 @@ def holdout_of(declaration: Declaration, training: pa.Table | None, judged: pa.T
     if training is not None:
         mean = float(np.mean(training[target.column].to_numpy()))
         baselines["the mean"] = np.full(judged.num_rows, mean)
+        for name in declaration.judge.baselines:
+            baselines[name.replace("_", " ")] = declaration.hooks.predicted(name, training, judged)
     return Holdout(
         actual=judged[target.column].to_numpy().astype(np.float64),
         unit=target.unit,
         inputs={name: judged[name].cast(pa.float64()).to_numpy() for name in numeric},
         slices=slices(declaration, judged),
         baselines=baselines,
+        bars=Bars(
+            rmse=declaration.judge.at_most.get("rmse"),
+            mae=declaration.judge.at_most.get("mae"),
+            r2=declaration.judge.at_least.get("r2"),
+        ),
     )
-
-
-def slices(declaration: Declaration, rows: pa.Table) -> dict[str, Sequence[str]]:
-    """The value of each row, for each category that rows are cut by."""
-    return {
-        name: [MISSING if value is None else str(value) for value in rows[name].to_pylist()]
-        for name in declaration.judge.slices
-    }

@@ -11,6 +11,7 @@ from pydantic_core import ErrorDetails
 
 from trainer.usecase import consistency, yaml
 from trainer.usecase.declaration import CRON, LABEL, REASON, VARIABLE, Declaration
+from trainer.usecase.hooks import Hooks
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase, Problem
 
 FILE = "usecase.yaml"
@@ -41,20 +42,24 @@ def read(folder: Path) -> Declaration:
         raise NoSuchUseCase(f"there is no {file}") from None
     except (UnicodeDecodeError, OSError) as error:
         raise BadDeclaration(str(file), [Problem(1, "", f"can't be read: {error}")]) from None
-    declaration = parse(text, str(file))
+    declaration = parse(text, str(file), Hooks(folder))
     if declaration.name != folder.name:
         message = f"is {declaration.name!r}; a use case has the name of its folder, {folder.name!r}"
         raise BadDeclaration(str(file), [Problem(yaml.parse(text, str(file))[1].of(["name"]), "name", message)])
     return declaration
 
 
-def parse(text: str, file: str) -> Declaration:
-    """A declaration from its text; raises as ``read`` does."""
+def parse(text: str, file: str, hooks: Hooks | None = None) -> Declaration:
+    """A declaration from its text; raises as ``read`` does.
+
+    Args:
+        hooks: the Python beside the file; without, there is none.
+    """
     document, lines = yaml.parse(text, file)
     if not isinstance(document, dict):
         raise BadDeclaration(file, [Problem(1, "", "isn't a mapping: it begins with `name: …`")])
     try:
-        declaration = Declaration.model_validate(document)
+        declaration = Declaration.model_validate(document).beside(hooks or Hooks(None))
     except ValidationError as error:
         found = error.errors(include_url=False)
         raise BadDeclaration(file, [_problem(detail, document, lines) for detail in _plain(found)]) from None

@@ -14,9 +14,10 @@ import pyarrow as pa
 
 from trainer.data.errors import DataError
 from trainer.usecase.database import identifier, opened, text
-from trainer.usecase.declaration import EPOCHS, Column, Declaration, Files, Period, Query
+from trainer.usecase.declaration import EPOCHS, AnySource, Column, Declaration, Files, Generated, Period, Query
 from trainer.usecase.expressions import SQL_TYPES
 from trainer.usecase.files import DataFile, columns_of, explained, find, relation
+from trainer.usecase.generated import AS_PARQUET, generate
 from trainer.usecase.query import AS_CSV, fetch
 
 ROWS_AT_A_TIME = 50_000
@@ -171,22 +172,31 @@ def schema_of(declaration: Declaration) -> pa.Schema:
 @contextmanager
 def opened_rows(
     declaration: Declaration,
-    source: Files | Query,
+    source: AnySource,
     root: Path,
     spill: Path | None = None,
     since: datetime | None = None,
+    periods: Sequence[str] | None = None,
 ) -> Iterator[Rows]:
     """The rows of a source.
 
     Args:
         root: what the files' paths are relative to.
         spill: an existing folder for what doesn't fit into memory, and for the rows of a query.
-        since: the first moment that a query with ``:start`` is asked for; all that files have is read in any case.
+        since: the first moment that a query with ``:start``, or a function of hooks.py, is asked for; all that files
+            have is read in any case.
+        periods: that a function of hooks.py is asked for; None for all.
 
     Raises:
         DataError: files, columns or rows aren't there, or can't be read.
         SourceUnavailable: a database can't be reached.
     """
+    if isinstance(source, Generated):
+        with TemporaryDirectory(dir=spill) as folder:
+            made = generate(declaration, source, periods, since, Path(folder))
+            with opened_rows(declaration, AS_PARQUET.model_copy(update={"files": str(made)}), root, spill) as rows:
+                yield rows
+        return
     if isinstance(source, Query):
         with TemporaryDirectory(dir=spill) as folder:
             fetched = AS_CSV.model_copy(update={"files": str(fetch(source, since, Path(folder)))})

@@ -82,7 +82,7 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     since = None if reload or first is None else first.start
     with (
         TemporaryDirectory(dir=spill_folder()) as folder,
-        opened_rows(declaration, declaration.sources[name], root(), Path(folder), since) as rows,
+        opened_rows(declaration, declaration.sources[name], root(), Path(folder), since, periods) as rows,
         connected_warehouse() as connection,
     ):
         found = warehouse.load(connection, declaration, name, rows, periods, reload=reload)
