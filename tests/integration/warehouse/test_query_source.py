@@ -8,6 +8,7 @@ from trainer.data.errors import DataError, SourceUnavailable
 from trainer.data.transaction import Connection, transaction
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.reading import parse
+from trainer.usecase.remote import Asked
 from trainer.usecase.rows import opened_rows
 
 TABLE = """\
@@ -59,7 +60,7 @@ def test_rows_come_as_they_are_typed(orders: Declaration, tmp_path: Path) -> Non
 
 def test_only_rows_from_a_moment_on_are_asked_for(orders: Declaration, tmp_path: Path) -> None:
     source = orders.sources["database"]
-    with opened_rows(orders, source, tmp_path, tmp_path, since=datetime(2024, 5, 2)) as rows:
+    with opened_rows(orders, source, tmp_path, tmp_path, Asked(since=datetime(2024, 5, 2))) as rows:
         assert rows.table()["id"].to_pylist() == [2]
 
 

@@ -19,7 +19,8 @@ from trainer.usecase.hooks import BadHook
 from trainer.usecase.judging import holdout_of
 from trainer.usecase.problems import BadDeclaration
 from trainer.usecase.reading import read
-from trainer.usecase.rows import opened_rows
+from trainer.usecase.remote import Asked
+from trainer.usecase.rows import EVERYTHING, opened_rows
 
 HOOKS = '''\
 from datetime import datetime
@@ -93,18 +94,18 @@ def bring(folder: Path, rentals: str) -> Callable[..., Declaration]:
     return brought
 
 
-def rows_of(declaration: Declaration, folder: Path, **asked: object) -> pa.Table:
-    with opened_rows(declaration, declaration.sources["made"], folder, **asked) as rows:  # type: ignore[arg-type]
+def rows_of(declaration: Declaration, folder: Path, asked: Asked = EVERYTHING) -> pa.Table:
+    with opened_rows(declaration, declaration.sources["made"], folder, asked=asked) as rows:
         return rows.table()
 
 
 def test_a_function_gives_rows_which_go_the_way_of_all_others(bring: Callable[..., Declaration], folder: Path) -> None:
     declaration = bring()
     assert rows_of(declaration, folder).num_rows == 120
-    assert set(rows_of(declaration, folder, periods=["2024-02"])["at"].to_pylist()) <= {
+    assert set(rows_of(declaration, folder, Asked(["2024-02"]))["at"].to_pylist()) <= {
         datetime(2024, 2, day, hour) for day in range(1, 29) for hour in range(24)
     }
-    assert rows_of(declaration, folder, since=datetime(2024, 3, 1)).num_rows == 40
+    assert rows_of(declaration, folder, Asked(since=datetime(2024, 3, 1))).num_rows == 40
     # the declaration rejects what is too hot
     assert rows_of(bring("float(number)", "float(number) + 30"), folder).num_rows == 93
 
@@ -159,7 +160,7 @@ def test_what_a_source_shouldnt_do_is_told(
     bring: Callable[..., Declaration], folder: Path, old: str, new: str, said: str
 ) -> None:
     with pytest.raises(Exception, match=said) as raised:
-        rows_of(bring(old, new), folder, periods=["2024-02", "2024-03"])
+        rows_of(bring(old, new), folder, Asked(["2024-02", "2024-03"]))
     assert "Hook" in type(raised.value).__name__ or "Generated" in type(raised.value).__name__
 
 

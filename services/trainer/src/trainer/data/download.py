@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +20,8 @@ from trainer.data.files import replacing
 from trainer.data.parquet import check_parquet
 from trainer.data.patience import Interrupted, Patience, check_status
 from trainer.data.source import MonthFile, sha256_of
+
+Check = Callable[[Path, str], None]
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +48,20 @@ class Record:
         return self.modified if self.etag.startswith("W/") else self.etag or self.modified
 
 
-def download(uri: str, target: Path, client: httpx.Client, patience: Patience) -> MonthFile:
-    """The Parquet file at an HTTP address, as ``target``.
+def download(
+    uri: str,
+    target: Path,
+    client: httpx.Client,
+    patience: Patience,
+    check: Check = check_parquet,
+) -> MonthFile:
+    """The file at an HTTP address, as ``target``.
 
     A file from before is used again if its checksum still fits and the server says that it hasn't changed, or can't be
     asked.
+
+    Args:
+        check: raises a DataError for a file, from an address, that isn't what it should be.
 
     Raises:
         LocationRefused, MonthNotPublished, RequestRefused, NotParquet, TruncatedFile, SourceUnavailable: and ``target``
@@ -60,7 +71,7 @@ def download(uri: str, target: Path, client: httpx.Client, patience: Patience) -
     with _locked(target):
         kept = _kept(uri, target)
         try:
-            patience.insist(uri, lambda: _attempt(client, uri, target, kept))
+            patience.insist(uri, lambda: _attempt(client, uri, target, kept, check))
         except SourceUnavailable as error:
             if kept is None:
                 raise
@@ -68,7 +79,7 @@ def download(uri: str, target: Path, client: httpx.Client, patience: Patience) -
     return MonthFile(target, uri, _read_record(target).sha256, target.stat().st_size)
 
 
-def _attempt(client: httpx.Client, uri: str, target: Path, kept: Record | None) -> None:
+def _attempt(client: httpx.Client, uri: str, target: Path, kept: Record | None, check: Check) -> None:
     part = _beside(target, ".part")
     with client.stream("GET", uri, headers=_conditions(uri, part, kept)) as response:
         if response.status_code == _NOT_MODIFIED and kept:
@@ -78,7 +89,7 @@ def _attempt(client: httpx.Client, uri: str, target: Path, kept: Record | None) 
             raise Interrupted("the server can't continue where the transfer broke off")
         check_status(response, uri)
         _receive(response, uri, part)
-    _accept(uri, part, target)
+    _accept(uri, part, target, check)
 
 
 def _conditions(uri: str, part: Path, kept: Record | None) -> dict[str, str]:
@@ -122,11 +133,11 @@ def _total(response: httpx.Response, part: Path) -> int | None:
     return int(match[2]) if match[2] != "*" else None
 
 
-def _accept(uri: str, part: Path, target: Path) -> None:
+def _accept(uri: str, part: Path, target: Path, check: Check) -> None:
     """Makes a complete part the file; a bad one is removed, as continuing it would never make it good."""
     begun = _read_record(part)
     try:
-        check_parquet(part, uri)
+        check(part, uri)
     except DataError:
         part.unlink()
         raise

@@ -52,6 +52,13 @@ def spill_folder() -> Path:
     return folder
 
 
+def downloads_folder(usecase: str) -> Path:
+    """Where files are kept that a use case's sources have behind addresses."""
+    folder = settings().storage / "downloads" / usecase
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def connected_warehouse() -> AbstractContextManager[Connection]:
     return connect(settings().warehouse_url.get_secret_value())
 

@@ -1,6 +1,7 @@
 """What the parts of a declaration say of each other."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -20,6 +21,7 @@ from trainer.usecase.declaration import (
 )
 from trainer.usecase.expressions import SQL_TYPES, checked
 from trainer.usecase.features import Learnt, TargetMean
+from trainer.usecase.periods import PATTERNS
 
 Path = tuple[str | int, ...]
 Found = Iterator[tuple[Path, str]]
@@ -160,6 +162,10 @@ def _periods(declaration: Declaration) -> Found:
         for each in several:
             if "{period}" in each and table.period == "all":
                 yield ("sources", name, "files"), "has {period}, but the table's period is all"
+            if "@" in each.partition("://")[2].partition("/")[0]:
+                yield ("sources", name, "files"), "has a password or a user's name, which belong into no file"
+        if source.first is not None and not re.fullmatch(PATTERNS[table.period], source.first, re.ASCII):
+            yield ("sources", name, "first"), f"{source.first!r} is no {table.period}"
 
 
 def _slices(declaration: Declaration) -> Found:

@@ -51,8 +51,11 @@ class Files(Part):
     """Files that a table is read from."""
 
     files: str | list[str] = Field(
-        description="A file, a folder, a glob, or a list of these, relative to the repository's folder. With {period} "
-        "in it, each period has a file of its own."
+        description="A file, a folder, a glob, an address (http, https), or a list of these; paths are relative to the "
+        "repository's folder. With {period} in it, each period has a file of its own."
+    )
+    first: str | None = Field(
+        None, description="First period that there is behind an address with {period}, which nobody can list."
     )
     format: Literal["csv", "parquet", "json", "arrow"] | None = Field(
         None, description="Without, the files' names say it. CSV and JSON lines may be gzipped."

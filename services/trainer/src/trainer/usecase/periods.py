@@ -83,6 +83,23 @@ class Period:
         """The first moment, wall-clock time."""
         return datetime.combine(self.first_day, datetime.min.time())
 
+    def after(self) -> "Period":
+        """The next; of a table that has but one, a day that never comes."""
+        match self.kind:
+            case "day":
+                return Period(self.first_day + timedelta(days=1), self.kind)
+            case "week":
+                return Period(self.first_day + timedelta(days=7), self.kind)
+            case "month":
+                return Period.of(self.first_day + timedelta(days=31), self.kind)
+            case _:
+                return Period(date.max, self.kind)
+
+
+def earliest(texts: Iterable[str], kind: Kind) -> Period:
+    """The first period that is named. Raises NotAPeriod, and ValueError for no text."""
+    return min(Period.parse(text.partition("..")[0], kind) for text in texts)
+
 
 def select(there: Sequence[Period], texts: Iterable[str], kind: Kind) -> list[Period]:
     """The periods that are named, in order: one by one, whether they are there or not, or those there of a range.

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,7 +18,9 @@ from trainer.usecase.expressions import SQL_TYPES
 from trainer.usecase.files import DataFile, columns_of, explained, find, relation
 from trainer.usecase.generated import AS_PARQUET, generate
 from trainer.usecase.query import AS_CSV, fetch
+from trainer.usecase.remote import Asked, brought
 
+EVERYTHING = Asked()
 ROWS_AT_A_TIME = 50_000
 
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -175,17 +176,17 @@ def opened_rows(
     source: AnySource,
     root: Path,
     spill: Path | None = None,
-    since: datetime | None = None,
-    periods: Sequence[str] | None = None,
+    asked: Asked = EVERYTHING,
+    downloads: Path | None = None,
 ) -> Iterator[Rows]:
     """The rows of a source.
 
     Args:
         root: what the files' paths are relative to.
         spill: an existing folder for what doesn't fit into memory, and for the rows of a query.
-        since: the first moment that a query with ``:start``, or a function of hooks.py, is asked for; all that files
-            have is read in any case.
-        periods: that a function of hooks.py is asked for; None for all.
+        asked: what queries, functions of hooks.py, and addresses with ``{period}`` are asked for. All that files of
+            this machine have is read in any case.
+        downloads: an existing folder where files behind addresses are kept; without, they are fetched each time.
 
     Raises:
         DataError: files, columns or rows aren't there, or can't be read.
@@ -193,16 +194,24 @@ def opened_rows(
     """
     if isinstance(source, Generated):
         with TemporaryDirectory(dir=spill) as folder:
-            made = generate(declaration, source, periods, since, Path(folder))
+            made = generate(declaration, source, asked.periods, asked.since, Path(folder))
             with opened_rows(declaration, AS_PARQUET.model_copy(update={"files": str(made)}), root, spill) as rows:
                 yield rows
         return
     if isinstance(source, Query):
         with TemporaryDirectory(dir=spill) as folder:
-            fetched = AS_CSV.model_copy(update={"files": str(fetch(source, since, Path(folder)))})
+            fetched = AS_CSV.model_copy(update={"files": str(fetch(source, asked.since, Path(folder)))})
             with opened_rows(declaration, fetched, root, spill) as rows:
                 yield rows
         return
+    with TemporaryDirectory(dir=spill) as folder:
+        local = brought(source, declaration.table.period, asked, downloads or Path(folder))
+        with _opened_files(declaration, local, root, spill) as rows:
+            yield rows
+
+
+@contextmanager
+def _opened_files(declaration: Declaration, source: Files, root: Path, spill: Path | None) -> Iterator[Rows]:
     files = find(source, root, declaration.table.period)
     with opened((file.path for file in files), spill) as connection:
         try:

@@ -13,13 +13,14 @@ from prefect.states import Completed
 
 from trainer.data.errors import DataError
 from trainer.flows.failure import tell_of_failure
-from trainer.flows.outside import connected_warehouse, spill_folder
+from trainer.flows.outside import connected_warehouse, downloads_folder, spill_folder
 from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.usecases import find, root
 from trainer.usecase import warehouse
 from trainer.usecase.declaration import Declaration
-from trainer.usecase.periods import select
+from trainer.usecase.periods import earliest
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase
+from trainer.usecase.remote import Asked
 from trainer.usecase.rows import opened_rows
 
 UNLESS_PERMANENT = unless(DataError, BadDeclaration, NoSuchUseCase)
@@ -76,13 +77,19 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     name = source_of(declaration, source)
     with connected_warehouse() as connection:
         there = [load.period for load in warehouse.loads(connection, declaration, name)]
-    asked = select(there, periods, declaration.table.period) if periods else []
     # the newest period may have grown; those before it are read again only if that is wanted
-    first = min(asked, default=None) if periods else max(there, default=None)
+    first = earliest(periods, declaration.table.period) if periods else max(there, default=None)
     since = None if reload or first is None else first.start
     with (
         TemporaryDirectory(dir=spill_folder()) as folder,
-        opened_rows(declaration, declaration.sources[name], root(), Path(folder), since, periods) as rows,
+        opened_rows(
+            declaration,
+            declaration.sources[name],
+            root(),
+            Path(folder),
+            Asked(periods, since),
+            downloads_folder(usecase),
+        ) as rows,
         connected_warehouse() as connection,
     ):
         found = warehouse.load(connection, declaration, name, rows, periods, reload=reload)

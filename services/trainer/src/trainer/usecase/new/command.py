@@ -18,7 +18,8 @@ from trainer.usecase.new.decision import BadChoice, Decision, Relations
 from trainer.usecase.new.profile import MARKERS, Measured, Profile, comma_decides
 from trainer.usecase.new.writing import written
 from trainer.usecase.reading import FILE, parse
-from trainer.usecase.rows import opened_rows
+from trainer.usecase.remote import brought, is_address
+from trainer.usecase.rows import EVERYTHING, opened_rows
 
 MOST_ROWS = 1_000_000
 """That are looked at; of a longer table the first."""
@@ -63,14 +64,15 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
     folder = usecases / choices.name
     if folder.exists():
         raise BadChoice(f"NAME={choices.name}: {folder} is there already; nothing is overwritten")
-    source = _with_dialect(_source(choices.data, root), root)
-    files = find(source, root, "all")
     with TemporaryDirectory() as spill:
+        named = _source(choices.data, root)
+        source = _with_dialect(brought(named, "all", EVERYTHING, Path(spill)), root)
+        files = find(source, root, "all")
         with opened((file.path for file in files), Path(spill)) as connection:
             rows = _sample(connection, files, source)
             profiles, source = _profiles(connection, files, source, rows)
         found = _decided(choices, profiles, source, root, Path(spill))
-    text = written(choices.name, source, found)
+    text = written(choices.name, source.model_copy(update={"files": named.files}), found)
     parse(text, str(folder / FILE))
     folder.mkdir(parents=True)
     (folder / FILE).write_text(text, encoding="utf-8")
@@ -79,8 +81,10 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
 
 
 def _source(data: str, root: Path) -> Files:
+    if is_address(data):
+        return Files(files=data)
     if "://" in data:
-        raise BadChoice(f"DATA={data}: a table behind an address can't be read yet; download it into data/")
+        raise BadChoice(f"DATA={data}: a file, a folder, a glob, or an address of http or https is allowed")
     path = Path(os.path.abspath(Path(data).expanduser()))  # noqa: PTH100  (Path.resolve would follow links)
     inside = path.is_relative_to(root)
     return Files(files=str(path.relative_to(root)) if inside else str(path))
