@@ -1,12 +1,13 @@
 """What ``usecase.yaml`` may say. Its JSON Schema is made from these models."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from contract.fields import NAME
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -41,6 +42,14 @@ EPOCHS = ("epoch seconds", "epoch milliseconds")
 """Formats of times that are numbers."""
 
 
+def _text_of_a_day(given: Any) -> Any:
+    # YAML takes a day for a date, and a month or a week for a text
+    return given.isoformat() if isinstance(given, date) else given
+
+
+DayText = Annotated[str, BeforeValidator(_text_of_a_day)]
+
+
 class Part(BaseModel):
     """A part of the file: immutable, and it refuses what it doesn't know."""
 
@@ -54,7 +63,7 @@ class Files(Part):
         description="A file, a folder, a glob, an address (http, https), or a list of these; paths are relative to the "
         "repository's folder. With {period} in it, each period has a file of its own."
     )
-    first: str | None = Field(
+    first: DayText | None = Field(
         None, description="First period that there is behind an address with {period}, which nobody can list."
     )
     format: Literal["csv", "parquet", "json", "arrow"] | None = Field(
