@@ -52,6 +52,16 @@ def test_rows_are_typed_computed_and_in_their_order(declare: Change, csv: Write)
     assert [row["temperature"] for row in rows] == [18.5, None, None]
 
 
+def test_rows_are_numbered_whatever_their_columns_are_called(declare: Change, csv: Write) -> None:
+    declaration = declare("    id: {type: integer}\n", "    id: {type: integer}\n    RowId: {type: integer}\n")
+    lines = "".join(f"{number},2024-05-01,north,1,1,{99 - number}\n" for number in range(5))
+    root = csv("id,at,station,temperature,bikes,RowId\n" + lines)
+    with opened_rows(declaration, declaration.sources["files"], root) as rows:
+        found = pa.Table.from_batches(rows.accepted())
+    assert found["_row"].to_pylist() == found["id"].to_pylist() == [0, 1, 2, 3, 4]
+    assert found["RowId"].to_pylist() == [99, 98, 97, 96, 95]
+
+
 def test_periods_are_counted_and_told_apart_by_content(declare: Change, csv: Write) -> None:
     declaration = declare()
     source = declaration.sources["files"]

@@ -233,17 +233,18 @@ def _views(
     absent = [name for name in _needed(declaration) if name in plain and spelt[name] is None]
     if absent:
         raise MissingColumn(files, absent, list(present))
-    typed = []
-    unreadable = []
+    typed, unreadable, flags = [], [], []
     zone = declaration.table.timezone
-    for name, column in plain.items():
+    for position, (name, column) in enumerate(plain.items()):
         spelling = spelt[name]
         if spelling is None:
             typed.append(f"NULL::{SQL_TYPES[column.type]} AS {identifier(name)}")
             continue
         value, given = _read(column, spelling, present[spelling], source, zone)
-        typed.append(f"{value} AS {identifier(name)}")
-        unreadable.append(f"WHEN {given} AND ({value}) IS NULL THEN {text(f'unreadable_{slug(name)}')}")
+        flag = f"_given_{position}"
+        typed += [f"{value} AS {identifier(name)}", f"{given} AS {flag}"]
+        flags.append(flag)
+        unreadable.append(f"WHEN {flag} AND {identifier(name)} IS NULL THEN {text(f'unreadable_{slug(name)}')}")
     reason = f"CASE {' '.join(unreadable)} END" if unreadable else "NULL"
     computed = [
         f"TRY(({column.sql}\n)::{SQL_TYPES[column.type]}) AS {identifier(name)}"
@@ -251,13 +252,21 @@ def _views(
         if column.sql is not None
     ]
     raw = relation(files, source, connection)
-    every = ", ".join(["*", *computed])
+    but_flags = f"* EXCLUDE ({', '.join(flags)})" if flags else "*"
+    every = ", ".join([but_flags, f"{reason} AS _unreadable", *computed])
     return (
-        f"CREATE TEMP VIEW typed AS SELECT row_number() OVER () - 1 AS _row, {', '.join(typed)},"
-        f" {reason} AS _unreadable FROM ({raw});"
         # the files are read once, whatever is asked of their rows; what is too large for memory lies on the disk
-        f"CREATE TEMP TABLE computed AS SELECT {every} FROM typed"
+        f"CREATE TEMP TABLE read AS SELECT {every} FROM (SELECT {', '.join(typed)} FROM ({raw}));"
+        f"CREATE TEMP VIEW computed AS SELECT {_number(declaration)} AS _row, * FROM read"
     )
+
+
+def _number(declaration: Declaration) -> str:
+    """A row's number, from 0, in the order of the files, which the table keeps."""
+    if any(name.lower() == "rowid" for name in declaration.table.columns):
+        return "row_number() OVER () - 1"
+    # what a table has anyway: a window would take one core alone
+    return "rowid"
 
 
 def _judged(declaration: Declaration, *, by_key: bool) -> str:

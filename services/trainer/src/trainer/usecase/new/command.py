@@ -24,6 +24,8 @@ from trainer.usecase.rows import EVERYTHING, opened_rows
 MOST_ROWS = 1_000_000
 """That are looked at; of a longer table the first."""
 CORRELATED_ROWS = 100_000
+CORRELATED_VALUES = 5_000_000
+"""Of all numbers together: of a table with many columns fewer rows."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,11 @@ def _relations(
     with opened_rows(declared, source, root, spill) as rows:
         return Relations(
             telling=_correlations(
-                rows.sampled(CORRELATED_ROWS, [target.name, *(each.name for each in numbers)]), target.name
+                rows.sampled(
+                    min(CORRELATED_ROWS, CORRELATED_VALUES // (len(numbers) + 1)),
+                    [target.name, *(each.name for each in numbers)],
+                ),
+                target.name,
             ),
             later={
                 each.name: rows.share(f"{identifier(each.name)} > {identifier(time.name)}") for each in later if time
