@@ -5,6 +5,8 @@ One story: each test goes on where the one before ended.
 
 import random
 import shutil
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -157,6 +159,56 @@ def outcome(tables: Tables, identity: str, table: str, key: str, wanted: str = "
         cursor.execute(f"SELECT {wanted} FROM {table} WHERE {key} = %s", (identity,))  # noqa: S608
         found = cursor.fetchone()
         return found and found[0]
+
+
+def test_the_schedules_of_both_fire_and_each_trains_its_own(tables: Tables) -> None:
+    files = {name: tables.usecases / name / "usecase.yaml" for name in ("rentals", "goods")}
+    before = {name: file.read_text() for name, file in files.items()}
+    known = {name: versions(tables, name) for name in files}
+    for name, file in files.items():
+        file.write_text(before[name].replace("train: {", 'train: {schedule: "* * * * *", '))
+    completed(tables, "deploy/use-cases", {})
+    try:
+        for name in files:
+            tables.pipeline.wait(partial(scheduled, tables, name), 240, f"a scheduled training of {name}")
+    finally:
+        for name, file in files.items():
+            file.write_text(before[name])
+        completed(tables, "deploy/use-cases", {})
+    tables.pipeline.wait(lambda: not any(scheduled(tables, name, UNDER_WAY) for name in files), 240, "all have ended")
+    for name in files:
+        said = scheduled(tables, name)[0]["state"]["message"]
+        (newest, *_) = tables.pipeline.mlflow.search_model_versions(f"name = '{name}'")
+        assert int(newest.version) > known[name]
+        assert f"{name} version " in said
+        # its experiment has nobody else's runs
+        experiment = tables.pipeline.mlflow.get_experiment_by_name(name)
+        runs = tables.pipeline.mlflow.search_runs([experiment.experiment_id])
+        assert len(runs) == versions(tables, name)
+        assert {model for _, model in rollouts(tables)} >= {name}
+
+
+UNDER_WAY = ["PENDING", "RUNNING"]
+
+
+def versions(tables: Tables, model: str) -> int:
+    return len(tables.pipeline.mlflow.search_model_versions(f"name = '{model}'"))
+
+
+def rollouts(tables: Tables) -> list[Any]:
+    with tables.pipeline.warehouse() as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT id, model FROM rollouts ORDER BY id")
+        return cursor.fetchall()
+
+
+def scheduled(tables: Tables, name: str, states: Sequence[str] = ("COMPLETED",)) -> list[Any]:
+    """The training runs that the schedule made, of the states."""
+    api = tables.pipeline.stack.url("prefect-server") + "/api"
+    deployment = requests.get(f"{api}/deployments/name/train/{name}", timeout=60).json()["id"]
+    wanted = {"state": {"type": {"any_": list(states)}}}
+    body = {"deployments": {"id": {"any_": [deployment]}}, "flow_runs": wanted, "sort": "START_TIME_DESC"}
+    found = requests.post(f"{api}/flow_runs/filter", json=body, timeout=60).json()
+    return [run for run in found if run["auto_scheduled"]]
 
 
 def test_a_broken_folder_is_named_and_one_that_is_gone_leaves_nothing(tables: Tables) -> None:

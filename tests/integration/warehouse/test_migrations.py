@@ -29,7 +29,7 @@ def test_up_down_and_up_again(
     empty_url: str, migrate: Migrate, make_month: Callable[..., tuple[Sifted, MonthFile]]
 ) -> None:
     migrate(empty_url, "upgrade", "head")
-    declared = {"table_loads", "table_rejections"}
+    declared = {"table_loads", "table_rejections", "table_sources"}
     recorded = {"predictions", "outcomes", "monitorings", "measurements", "counted", "retrainings"}
     assert (
         tables(empty_url) == {"alembic_version", "trips", "trips_rejected", "loads", "rollouts"} | declared | recorded

@@ -22,6 +22,7 @@ from trainer.usecase.warehouse import (
     load,
     loads,
     opened_extract,
+    unchanged,
 )
 
 TABLE = """\
@@ -227,6 +228,33 @@ def test_a_table_without_periods_is_one_whole(connection: Connection, bring: Bri
     assert extract(connection, whole, "files", [Period.parse("all", "all")]).num_rows == 3
     assert names(bring(HEAD + JUNE, whole)) == ["all"]
     assert extract(connection, whole, "files", [Period.parse("all", "all")]).num_rows == 1
+
+
+def test_files_are_known_again_only_once_all_their_rows_are_loaded_and_as_the_declaration_has_them(
+    connection: Connection, rentals: Declaration, bring: Bring
+) -> None:
+    assert not unchanged(connection, rentals, "files", "these")
+    bring(HEAD + MAY + JUNE, periods=["2024-05"], fingerprint="these")
+    assert not unchanged(connection, rentals, "files", "these")
+    bring(HEAD + MAY + JUNE, fingerprint="these")
+    assert unchanged(connection, rentals, "files", "these")
+    assert not unchanged(connection, rentals, "files", "others")
+    stricter = parse(TABLE.replace("temperature > 60", "temperature > 10"), "usecase.yaml")
+    assert not unchanged(connection, stricter, "files", "these")
+    with pytest.raises(DataError):
+        bring("id,at\n", fingerprint="broken")
+    assert not unchanged(connection, rentals, "files", "broken")
+
+
+def test_a_table_that_somebody_dropped_is_loaded_again(
+    connection: Connection, rentals: Declaration, bring: Bring
+) -> None:
+    bring(HEAD + MAY + JUNE, fingerprint="these")
+    with transaction(connection) as cursor:
+        cursor.execute("DROP TABLE usecases.rentals")
+    assert not unchanged(connection, rentals, "files", "these")
+    assert names(bring(HEAD + MAY + JUNE, fingerprint="these")) == ["2024-05", "2024-06"]
+    assert len(rows(connection, rentals, "2024-05", "2024-06")) == 3
 
 
 def test_two_use_cases_do_not_touch_each_other(connection: Connection, rentals: Declaration, bring: Bring) -> None:

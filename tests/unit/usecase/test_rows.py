@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -13,8 +14,8 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 from trainer.data.errors import DataError
-from trainer.usecase.declaration import Declaration
-from trainer.usecase.files import NoFiles, UnreadableFile
+from trainer.usecase.declaration import Declaration, Files
+from trainer.usecase.files import NoFiles, UnreadableFile, fingerprint
 from trainer.usecase.rows import MissingColumn, Rows, opened_rows
 
 Change = Callable[..., Declaration]
@@ -195,6 +196,24 @@ def test_files_of_a_folder_a_glob_a_list_and_periods(declare: Change, csv: Write
     }.items():
         rows, _ = read(declare("files: rentals.csv", f"files: {files}"), tmp_path)
         assert [row["id"] for row in rows] == ids, files
+
+
+def test_a_file_that_is_written_or_replaced_or_added_changes_the_fingerprint(
+    declare: Change, csv: Write, tmp_path: Path
+) -> None:
+    source = declare("files: rentals.csv", "files: 'r*.csv'").sources["files"]
+    assert isinstance(source, Files)
+    csv(GOOD, "r1.csv")
+    seen = [fingerprint(source, tmp_path, "month")]
+    assert fingerprint(source, tmp_path, "month") == seen[0]
+    times = ((tmp_path / "r1.csv").stat().st_atime_ns, (tmp_path / "r1.csv").stat().st_mtime_ns)
+    csv(GOOD.replace("18.5", "18.6"), "r1.csv")
+    os.utime(tmp_path / "r1.csv", ns=times)
+    seen.append(fingerprint(source, tmp_path, "month"))
+    csv(GOOD, "r2.csv")
+    seen.append(fingerprint(source, tmp_path, "month"))
+    seen.append(fingerprint(source.model_copy(update={"missing": ["x"]}), tmp_path, "month"))
+    assert len(set(seen)) == 4
 
 
 def test_files_may_differ_in_their_columns(declare: Change, csv: Write, tmp_path: Path) -> None:

@@ -42,6 +42,11 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute(
+        "CREATE TABLE table_sources (usecase text NOT NULL, source text NOT NULL, fingerprint text NOT NULL,"
+        " PRIMARY KEY (usecase, source))"
+    )
+    op.execute("COMMENT ON TABLE table_sources IS 'the files of a source of which all rows are loaded'")
     op.execute("ALTER TABLE outcomes DROP CONSTRAINT outcomes_source_check")
     op.execute(
         "ALTER TABLE outcomes ADD CONSTRAINT outcomes_source_check CHECK (source IN ('feedback', 'trips', 'table'))"
@@ -54,6 +59,7 @@ def downgrade() -> None:
     op.execute("DELETE FROM outcomes WHERE source = 'table'")
     op.execute("ALTER TABLE outcomes DROP CONSTRAINT outcomes_source_check")
     op.execute("ALTER TABLE outcomes ADD CONSTRAINT outcomes_source_check CHECK (source IN ('feedback', 'trips'))")
+    op.execute("DROP TABLE table_sources")
     op.execute("DROP TABLE table_rejections")
     op.execute("DROP TABLE table_loads")
     op.execute("DROP SCHEMA usecases CASCADE")

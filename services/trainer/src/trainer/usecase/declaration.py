@@ -283,7 +283,7 @@ class Train(Part):
         None,
         ge=1_000,
         description="Of more rows, in training and holdout together, about so many are drawn, the same each time. "
-        "Without, as many as have 20 million values together: a million rows of 20 columns.",
+        "Without, as many as have 10 million values together: a million rows of 10 columns.",
     )
     boosting: TableBoosting = TableBoosting()
 

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -84,6 +85,16 @@ def paths_of(source: Files, root: Path, period: Period) -> list[Path]:
     """As ``find``, without a look into the files. Raises NoFiles."""
     named = [source.files] if isinstance(source.files, str) else source.files
     return list(dict.fromkeys(path for pattern in named for path in _paths(pattern, root, period)))
+
+
+def fingerprint(source: Files, root: Path, period: Period) -> str:
+    """Changes whenever a file is written, or another takes its place, or there is one more or less. Raises NoFiles."""
+    digest = hashlib.sha256(source.model_dump_json().encode())
+    for path in paths_of(source, root, period):
+        seen = path.stat()
+        # the time of the last change of whatever kind can't be set back, as the one of the content can
+        digest.update(f"{path}\0{seen.st_ino}\0{seen.st_size}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def relation(files: Sequence[DataFile], source: Files, connection: duckdb.DuckDBPyConnection) -> str:

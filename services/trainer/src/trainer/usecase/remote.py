@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import TypeGuard
 from urllib.parse import unquote
 
 import httpx
@@ -16,7 +17,7 @@ from trainer.data.errors import DataError, MonthNotPublished
 from trainer.data.parquet import check_parquet
 from trainer.data.patience import Patience
 from trainer.data.pinned import PinnedTransport
-from trainer.usecase.declaration import Files
+from trainer.usecase.declaration import AnySource, Files
 from trainer.usecase.declaration import Period as Kind
 from trainer.usecase.files import WHOLE, NoFiles, UnreadableFile, format_of
 from trainer.usecase.periods import Period, select
@@ -42,6 +43,13 @@ def is_address(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
+def is_local(source: AnySource) -> TypeGuard[Files]:
+    """Whether it is files of this machine alone."""
+    if not isinstance(source, Files):
+        return False
+    return not any(map(is_address, [source.files] if isinstance(source.files, str) else source.files))
+
+
 def brought(source: Files, kind: Kind, asked: Asked, into: Path, patience: Patience | None = None) -> Files:
     """The source with files of this machine in place of addresses.
 
@@ -59,7 +67,7 @@ def brought(source: Files, kind: Kind, asked: Asked, into: Path, patience: Patie
         SourceUnavailable: the server doesn't answer.
     """
     named = [source.files] if isinstance(source.files, str) else source.files
-    if not any(map(is_address, named)):
+    if is_local(source):
         return source
     local: list[str] = []
     for each in named:

@@ -2,8 +2,8 @@
 
 from trainer.usecase.declaration import Declaration
 
-MOST_VALUES = 20_000_000
-"""Rows times columns of the table: 160 MB of numbers, of which a training holds some at once."""
+MOST_VALUES = 10_000_000
+"""Rows times columns of the table: 80 MB of numbers, which a training holds several times."""
 
 
 def most_rows(declaration: Declaration) -> int:

@@ -95,6 +95,17 @@ def loads(connection: Connection, declaration: Declaration, source: str) -> list
         return _loads(cursor, declaration, source)
 
 
+def unchanged(connection: Connection, declaration: Declaration, source: str, fingerprint: str) -> bool:
+    """Whether all rows of these very files are loaded, as the declaration has them now."""
+    with transaction(connection) as cursor:
+        cursor.execute(
+            "SELECT fingerprint FROM table_sources WHERE usecase = %s AND source = %s", (declaration.name, source)
+        )
+        found = cursor.fetchone()
+        known = found is not None and found[0] == f"{_mark(declaration)}-{fingerprint}"
+        return known and bool(_columns(cursor, declaration.name))
+
+
 def load(
     connection: Connection,
     declaration: Declaration,
@@ -103,6 +114,7 @@ def load(
     wanted: Sequence[str] | None = None,
     *,
     reload: bool = False,
+    fingerprint: str | None = None,
 ) -> Loaded:
     """Makes the warehouse have the periods as the source has them, all in one transaction.
 
@@ -112,6 +124,7 @@ def load(
     Args:
         wanted: only these periods, as ``periods.select`` takes them; None for all that the source has.
         reload: also those that stand there with the same rows.
+        fingerprint: of the files that ``rows`` are of; for ``unchanged``.
 
     Raises:
         NothingToLoad: the source has no sound row of the periods; all is as it was.
@@ -136,6 +149,12 @@ def load(
             _replace(cursor, declaration, source, rows, due)
             for period in due:
                 _record(cursor, declaration, source, period, now[period], chosen[period])
+        if fingerprint is not None and wanted is None:
+            cursor.execute(
+                "INSERT INTO table_sources (usecase, source, fingerprint) VALUES (%s, %s, %s)"
+                " ON CONFLICT (usecase, source) DO UPDATE SET fingerprint = excluded.fingerprint",
+                (declaration.name, source, f"{mark}-{fingerprint}"),
+            )
         after = [one for one in _loads(cursor, declaration, source) if one.period in due]
     return Loaded(after, sorted(set(chosen) - set(due)), lost)
 
@@ -194,6 +213,11 @@ def ensure_table(cursor: Cursor, declaration: Declaration) -> None:
     table = sql.Identifier(SCHEMA, declaration.name)
     there = _columns(cursor, declaration.name)
     if not there:
+        # somebody may have dropped it: nothing of it is loaded then, whatever was
+        for what in ("table_loads", "table_rejections", "table_sources"):
+            cursor.execute(
+                sql.SQL("DELETE FROM {} WHERE usecase = %s").format(sql.Identifier(what)), (declaration.name,)
+            )
         defined = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(kind)) for name, kind in columns.items()
         )

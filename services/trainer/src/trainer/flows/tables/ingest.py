@@ -18,9 +18,10 @@ from trainer.flows.retrying import RETRIES, unless
 from trainer.flows.usecases import find, root
 from trainer.usecase import warehouse
 from trainer.usecase.declaration import Declaration
+from trainer.usecase.files import fingerprint
 from trainer.usecase.periods import earliest
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase
-from trainer.usecase.remote import Asked
+from trainer.usecase.remote import Asked, is_local
 from trainer.usecase.rows import opened_rows
 
 UNLESS_PERMANENT = unless(DataError, BadDeclaration, NoSuchUseCase)
@@ -75,8 +76,14 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     """Reads the source and loads what is new, or has changed, in one transaction."""
     declaration = find(usecase)
     name = source_of(declaration, source)
+    chosen = declaration.sources[name]
     with connected_warehouse() as connection:
         there = [load.period for load in warehouse.loads(connection, declaration, name)]
+        # before they are read: what is written meanwhile is read the next time
+        files = fingerprint(chosen, root(), declaration.table.period) if is_local(chosen) else None
+        if files and not periods and not reload and warehouse.unchanged(connection, declaration, name, files):
+            get_run_logger().info("the files are those that are loaded")
+            return warehouse.Loaded([], there, {})
     # the newest period may have grown; those before it are read again only if that is wanted
     first = earliest(periods, declaration.table.period) if periods else max(there, default=None)
     since = None if reload or first is None else first.start
@@ -84,7 +91,7 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
         TemporaryDirectory(dir=spill_folder()) as folder,
         opened_rows(
             declaration,
-            declaration.sources[name],
+            chosen,
             root(),
             Path(folder),
             Asked(periods, since),
@@ -92,7 +99,7 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
         ) as rows,
         connected_warehouse() as connection,
     ):
-        found = warehouse.load(connection, declaration, name, rows, periods, reload=reload)
+        found = warehouse.load(connection, declaration, name, rows, periods, reload=reload, fingerprint=files)
     for load in found.loads:
         message = "%s: %s of %s rows rejected, %s loaded"
         counted = load.counted
