@@ -60,7 +60,7 @@ def write(rows: int, root: Path) -> Path:
           (hash(i + 3) % 6 + 1)::INT AS riders,
           round(-10 + (hash(i + 4) % 4000) / 100.0, 2) AS temperature,
           round((hash(i + 5) % 10000) / 1000.0, 3) AS slope,
-          round(5 + (hash(i + 2) % 100000) / 1000.0 * 2.2 + (hash(i) % 8) * 3 + (hash(i + 6) % 3000) / 100.0, 2)
+          round(5 + (hash(i + 2) % 100000) / 1000.0 * 2.2 + (hash(i) % 8) * 3 + (hash(i + 6) % 9000) / 100.0, 2)
             AS minutes
         FROM range({rows}) numbers(i)"""  # noqa: S608  (our own texts)
     duckdb.execute(f"COPY ({query}) TO '{target}' (HEADER)")
