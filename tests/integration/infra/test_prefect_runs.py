@@ -157,6 +157,8 @@ def test_only_a_run_that_is_under_way_by_its_state_is_taken_for_dead(
         server.run("RUNNING"),  # by hand, from a machine whose runs send no heartbeats
     )
     cancelling = server.run("CANCELLING")
+    # a worker took both; one of them began to prepare them a while ago, and has died since
+    orphan, taken = server.run("PENDING", begun=4 * SILENCE), server.run("PENDING", begun=2 * SILENCE)
     # that of the run that is done comes after its end, as of one that lasts a second
     server.beat(done, dead, alive, cancelling, ago=2 * SILENCE)
     server.beat(behind, ago=BEHIND + 2 * SILENCE)
@@ -166,9 +168,9 @@ def test_only_a_run_that_is_under_way_by_its_state_is_taken_for_dead(
     with server.beating(own, alive, behind=behind):
         ended = end_silent(prefect, SILENCE, own, timedelta(seconds=15))
 
-    assert {run.id for run in ended} == {dead, cancelling}
-    states = {run: server.state(run)["type"] for run in (done, dead, alive, behind, begun, apart, cancelling, own)}
-    assert states == {
+    assert {run.id for run in ended} == {dead, cancelling, orphan}
+    looked_at = (done, dead, alive, behind, begun, apart, cancelling, orphan, taken, own)
+    assert {run: server.state(run)["type"] for run in looked_at} == {
         done: "COMPLETED",
         dead: "CRASHED",
         alive: "RUNNING",
@@ -176,6 +178,8 @@ def test_only_a_run_that_is_under_way_by_its_state_is_taken_for_dead(
         begun: "RUNNING",
         apart: "RUNNING",
         cancelling: "CANCELLED",
+        orphan: "CRASHED",
+        taken: "PENDING",
         own: "RUNNING",
     }
     assert server.state(dead)["message"] == DIED

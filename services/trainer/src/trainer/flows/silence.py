@@ -22,7 +22,9 @@ from prefect.events.filters import (
 from prefect.states import Cancelled, Crashed
 
 HEARTBEAT = "prefect.flow-run.heartbeat"
-UNDER_WAY = [StateType.RUNNING, StateType.CANCELLING]
+UNDER_WAY = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING]
+BEGINNING = 3
+"""Times the silence, for a run to begin that a worker has taken: one that died meanwhile leaves it pending for ever."""
 DIED = "The process of the run died: its heartbeat stopped."
 
 LISTENING = timedelta(seconds=45)
@@ -39,12 +41,13 @@ def end_silent(
     Silence may be the server's, which was away or has heartbeats still before it. So a run that seems dead is listened
     for once more, and is so only if the heartbeats of the run that listens arrive.
 
-    Runs that no worker began may send none at all: they are looked at once they have sent one.
+    Runs that no worker began may send none at all: they are looked at once they have sent one. A run that has yet to
+    begin has sent none either, and is given more time.
 
     Args:
         own: The flow run that this is called from.
     """
-    suspects = _silent(_under_way(prefect), datetime.now(UTC) - silence, prefect)
+    suspects = _silent(_under_way(prefect), silence, prefect)
     if not suspects:
         return []
     # not by times: each machine has its own
@@ -68,10 +71,15 @@ def _last_heard(run: UUID, prefect: SyncPrefectClient) -> UUID | None:
     return found[0].id if found else None
 
 
-def _silent(runs: Collection[FlowRun], since: datetime, prefect: SyncPrefectClient) -> list[FlowRun]:
-    earlier = [run for run in runs if run.state and run.state.timestamp < since]
-    quiet = [run for run in earlier if not _heard(run.id, since, prefect)]
-    return [run for run in quiet if run.work_pool_name or _heard(run.id, EVER, prefect)]
+def _silent(runs: Collection[FlowRun], silence: timedelta, prefect: SyncPrefectClient) -> list[FlowRun]:
+    now = datetime.now(UTC)
+    pending = [run for run in runs if run.state and run.state.is_pending()]
+    begun = [run for run in runs if run.state and not run.state.is_pending() and run.state.timestamp < now - silence]
+    quiet = [run for run in begun if not _heard(run.id, now - silence, prefect)]
+    return [
+        *(run for run in pending if run.state and run.state.timestamp < now - BEGINNING * silence),
+        *(run for run in quiet if run.work_pool_name or _heard(run.id, EVER, prefect)),
+    ]
 
 
 def _heard(run: UUID, since: datetime, prefect: SyncPrefectClient) -> bool:
