@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-MEMORY = "256MB"
+MEMORY = "192MB"
 """What DuckDB takes at most; beyond it, it writes to the disk."""
 
 

@@ -60,8 +60,8 @@ class Files(Part):
     """Files that a table is read from."""
 
     files: str | list[str] = Field(
-        description="A file, a folder, a glob, an address (http, https), or a list of these; paths are relative to the "
-        "repository's folder. With {period} in it, each period has a file of its own."
+        description="A file, a folder, a glob, an address (http, https, s3), or a list of these; paths are relative to "
+        "the repository's folder. With {period} in it, each period has a file of its own."
     )
     first: DayText | None = Field(
         None, description="First period that there is behind an address with {period}, which nobody can list."

@@ -275,7 +275,7 @@ def _scan(file: DataFile, source: Files, number: int) -> str:
             return (
                 f"read_csv({text(str(file.path))}, auto_detect = false, header = true, columns = {{{columns}}},"
                 f" delim = {text(source.delimiter)}, quote = {quote}, escape = {quote},"
-                f" encoding = {text(source.encoding)}, nullstr = '', max_line_size = 16777216, buffer_size = 33554432)"
+                f" encoding = {text(source.encoding)}, nullstr = '', max_line_size = 16777216, buffer_size = 16777216)"
             )
         case "json":
             return _json(file.path)

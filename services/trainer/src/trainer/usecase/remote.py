@@ -17,6 +17,7 @@ from trainer.data.errors import DataError, MonthNotPublished
 from trainer.data.parquet import check_parquet
 from trainer.data.patience import Patience
 from trainer.data.pinned import PinnedTransport
+from trainer.usecase import objects
 from trainer.usecase.declaration import AnySource, Files
 from trainer.usecase.declaration import Period as Kind
 from trainer.usecase.files import WHOLE, NoFiles, UnreadableFile, format_of
@@ -47,7 +48,8 @@ def is_local(source: AnySource) -> TypeGuard[Files]:
     """Whether it is files of this machine alone."""
     if not isinstance(source, Files):
         return False
-    return not any(map(is_address, [source.files] if isinstance(source.files, str) else source.files))
+    named = [source.files] if isinstance(source.files, str) else source.files
+    return not any(is_address(each) or objects.is_object(each) for each in named)
 
 
 def brought(source: Files, kind: Kind, asked: Asked, into: Path, patience: Patience | None = None) -> Files:
@@ -62,8 +64,8 @@ def brought(source: Files, kind: Kind, asked: Asked, into: Path, patience: Patie
     Raises:
         NoFirstPeriod: an address has ``{period}``, and neither the source nor who asks says which is the first.
         NoFiles: nothing is published of all that was asked for.
-        LocationRefused, MonthNotPublished, RequestRefused, NotParquet, TruncatedFile, UnreadableFile: no later try
-            will do better.
+        LocationRefused, MonthNotPublished, RequestRefused, NotParquet, TruncatedFile, UnreadableFile, ObjectsRefused:
+            no later try will do better.
         SourceUnavailable: the server doesn't answer.
     """
     named = [source.files] if isinstance(source.files, str) else source.files
@@ -71,9 +73,12 @@ def brought(source: Files, kind: Kind, asked: Asked, into: Path, patience: Patie
         return source
     local: list[str] = []
     for each in named:
-        local += (
-            [str(path) for path in _fetched(each, source, kind, asked, into, patience)] if is_address(each) else [each]
-        )
+        if is_address(each):
+            local += map(str, _fetched(each, source, kind, asked, into, patience))
+        elif objects.is_object(each):
+            local += map(str, objects.brought(each, kind, into))
+        else:
+            local.append(each)
     if not local:
         raise NoFiles(f"nothing is published at {', '.join(named)} of what was asked for")
     return source.model_copy(update={"files": local})

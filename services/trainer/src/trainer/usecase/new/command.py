@@ -17,6 +17,7 @@ from trainer.usecase.new import decision, dialect
 from trainer.usecase.new.decision import BadChoice, Decision, Relations
 from trainer.usecase.new.profile import MARKERS, Measured, Profile, comma_decides
 from trainer.usecase.new.writing import written
+from trainer.usecase.objects import is_object
 from trainer.usecase.reading import FILE, parse
 from trainer.usecase.remote import brought, is_address
 from trainer.usecase.rows import EVERYTHING, opened_rows
@@ -83,10 +84,10 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
 
 
 def _source(data: str, root: Path) -> Files:
-    if is_address(data):
+    if is_address(data) or is_object(data):
         return Files(files=data)
     if "://" in data:
-        raise BadChoice(f"DATA={data}: a file, a folder, a glob, or an address of http or https is allowed")
+        raise BadChoice(f"DATA={data}: a file, a folder, a glob, or an address of http, https or s3 is allowed")
     path = Path(os.path.abspath(Path(data).expanduser()))  # noqa: PTH100  (Path.resolve would follow links)
     inside = path.is_relative_to(root)
     return Files(files=str(path.relative_to(root)) if inside else str(path))
