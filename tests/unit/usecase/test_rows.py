@@ -198,6 +198,19 @@ def test_files_of_a_folder_a_glob_a_list_and_periods(declare: Change, csv: Write
         assert [row["id"] for row in rows] == ids, files
 
 
+def test_a_file_that_is_of_a_period_has_no_rows_of_another(declare: Change, csv: Write) -> None:
+    root = csv(GOOD, "r-2024-05.csv")
+    csv(HEAD + "4,2098-06-01,no,1,5\n5,2024-06-30,no,1,5\n", "r-2024-06.csv")
+    declaration = declare("files: rentals.csv", "files: 'r-{period}.csv'")
+    with opened_rows(declaration, declaration.sources["files"], root) as rows:
+        counts = rows.counts()
+        assert [row["id"] for row in rows.table().to_pylist()] == [1, 2, 5]
+    assert {str(day): (found.read, found.rejected) for day, found in counts.items()} == {
+        "2024-05-01": (3, {"outside_period": 1}),
+        "2024-06-01": (2, {"outside_period": 1}),
+    }
+
+
 def test_a_file_that_is_written_or_replaced_or_added_changes_the_fingerprint(
     declare: Change, csv: Write, tmp_path: Path
 ) -> None:

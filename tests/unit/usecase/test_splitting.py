@@ -75,14 +75,21 @@ def months(**rows: int) -> dict[Period, int]:
 def test_the_newest_period_judges_and_those_before_train() -> None:
     found = plan(months(m2024_01=900, m2024_02=900, m2024_04=900, m2024_05=900), last=2, holdout=1)
     assert str(found) == "2024-02..2024-04 → 2024-05"
-    assert found.unfinished is None
+    assert found.left_out == []
 
 
 def test_a_period_that_has_only_begun_neither_trains_nor_judges() -> None:
     found = plan(months(m2024_03=900, m2024_04=900, m2024_05=100), last=12, holdout=1)
-    assert (str(found), str(found.unfinished)) == ("2024-03 → 2024-04", "2024-05")
+    assert (str(found), [*map(str, found.left_out)]) == ("2024-03 → 2024-04", ["2024-05"])
     # where there are no others, it must do
     assert str(plan(months(m2024_04=900, m2024_05=100), last=12, holdout=1)) == "2024-04 → 2024-05"
+
+
+def test_periods_that_wrong_clocks_make_neither_train_nor_judge() -> None:
+    found = plan(months(m2024_03=900, m2024_04=900, m2024_05=800, m2031_01=2, m2098_12=1), last=12, holdout=1)
+    assert (str(found), [*map(str, found.left_out)]) == ("2024-03..2024-04 → 2024-05", ["2031-01", "2098-12"])
+    begun = plan(months(m2024_03=900, m2024_04=900, m2024_05=9, m2098_12=1), last=12, holdout=1)
+    assert (str(begun), [*map(str, begun.left_out)]) == ("2024-03 → 2024-04", ["2024-05", "2098-12"])
 
 
 @pytest.mark.parametrize("rows", [{}, {"m2024_01": 900}, {"m2024_01": 900, "m2024_02": 0}])

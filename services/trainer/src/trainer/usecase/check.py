@@ -1,7 +1,7 @@
 """``make check``: a declaration held against its data, without a stack."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,8 @@ class Checked:
     """Rows with a value outside of a category's vocabulary, by field, which count as missing."""
     training: str
     holdout: str
-    unfinished: str
-    """The newest period, if it has only begun and is left out."""
+    few: Sequence[Period]
+    """The newest periods, if they have few rows and are left out."""
     training_rows: int
     holdout_rows: int
     most_rows: int
@@ -53,7 +53,7 @@ def check(declaration: Declaration, root: Path, source: str | None = None, spill
             seen.add(used, left_out)
     if declaration.table.period == "all":
         training, holdout = "the others", f"{declaration.judge.share:.0%} of the rows, by their {_by(declaration)}"
-        trains, judges, unfinished = seen.rows - seen.judging, seen.judging, ""
+        trains, judges, few = seen.rows - seen.judging, seen.judging, list[Period]()
     else:
         accepted = {
             Period(day, declaration.table.period): counted.accepted
@@ -61,7 +61,7 @@ def check(declaration: Declaration, root: Path, source: str | None = None, spill
             if day is not None
         }
         found = plan(accepted, declaration.train.last, declaration.judge.holdout)
-        training, holdout, unfinished = found.trains, found.judges, str(found.unfinished or "")
+        training, holdout, few = found.trains, found.judges, list(found.left_out)
         trains = sum(seen.of_period[period.first_day] for period in found.training)
         judges = sum(seen.of_period[period.first_day] for period in found.holdout)
     return Checked(
@@ -71,7 +71,7 @@ def check(declaration: Declaration, root: Path, source: str | None = None, spill
         unknown={name: count for name, count in seen.unknown.items() if count},
         training=training,
         holdout=holdout,
-        unfinished=unfinished,
+        few=few,
         training_rows=trains,
         holdout_rows=judges,
         most_rows=most_rows(declaration),

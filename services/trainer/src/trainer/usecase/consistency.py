@@ -37,7 +37,7 @@ FITTING = {
 TAKEN = ("trip-duration", "trips", "predictions", "use-cases")
 """Names of deployments that the stack has anyway."""
 
-OURS = ("_period", "_row", "_source")
+OURS = re.compile(r"_(period|row|source|file_period|unreadable|reason|given_\d+)")
 """Columns that the warehouse's tables have beside those of the declaration."""
 
 
@@ -61,7 +61,7 @@ def _names(declaration: Declaration) -> Found:
         yield ("name",), f"{declaration.name!r} is a name of the stack's own; choose another"
     columns = declaration.table.columns
     for name in columns:
-        if name in OURS:
+        if OURS.fullmatch(name.lower()):
             yield ("table", "columns", name), "is a name of the warehouse's own; choose another and give `from`"
     # PostgreSQL tells them apart, DuckDB doesn't
     lower: dict[str, str] = {}

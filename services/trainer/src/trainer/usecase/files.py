@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -19,8 +20,9 @@ import pyarrow.parquet as pq
 
 from trainer.data.errors import DataError
 from trainer.usecase.database import identifier, text
-from trainer.usecase.declaration import Files, Period
-from trainer.usecase.periods import PATTERNS
+from trainer.usecase.declaration import Files
+from trainer.usecase.declaration import Period as Kind
+from trainer.usecase.periods import PATTERNS, Period
 
 FORMATS = {
     ".csv": "csv",
@@ -38,6 +40,8 @@ FORMATS = {
 """By the end of a file's name, without ``.gz``."""
 
 WHOLE = "{period}"
+FILE_PERIOD = "_file_period"
+"""Column with the first day of the period of the row's file."""
 MAGIC = re.compile(r"[*?\[]")
 MOST_COLUMNS = 1_000
 HEAD_BYTES = 1_000_000
@@ -57,6 +61,15 @@ class UnreadableFile(DataError):
 
 
 @dataclass(frozen=True)
+class Located:
+    """A file of this machine that a source names."""
+
+    path: Path
+    period: date | None = None
+    """First day of the period that stands in its name for ``{period}``."""
+
+
+@dataclass(frozen=True)
 class DataFile:
     """A file of a source."""
 
@@ -66,31 +79,34 @@ class DataFile:
     """DuckDB's type of each; of CSV all are texts."""
     left_out: Sequence[str] = ()
     """Columns that no table can have: nested ones."""
+    period: date | None = None
+    """First day of the period that it is of; None if its name doesn't say."""
 
 
-def find(source: Files, root: Path, period: Period) -> list[DataFile]:
-    """The source's files, in the order of their names.
+def find(source: Files, located: Iterable[Located]) -> list[DataFile]:
+    """What is in files of a source. Raises UnreadableFile."""
+    return [replace(_read(each.path, source), period=each.period) for each in located]
+
+
+def locate(pattern: str, root: Path, kind: Kind) -> list[Located]:
+    """The files of this machine that a path, a folder, a glob or a path with ``{period}`` names, in order.
 
     Args:
         root: what relative paths begin at.
 
     Raises:
-        NoFiles: one that is named isn't there.
-        UnreadableFile: one can't be read.
+        NoFiles: there are none.
     """
-    return [_read(path, source) for path in paths_of(source, root, period)]
+    if WHOLE in pattern:
+        return _of_periods(pattern, root, kind)
+    return [Located(path) for path in _paths(pattern, root)]
 
 
-def paths_of(source: Files, root: Path, period: Period) -> list[Path]:
-    """As ``find``, without a look into the files. Raises NoFiles."""
-    named = [source.files] if isinstance(source.files, str) else source.files
-    return list(dict.fromkeys(path for pattern in named for path in _paths(pattern, root, period)))
-
-
-def fingerprint(source: Files, root: Path, period: Period) -> str:
+def fingerprint(source: Files, root: Path, kind: Kind) -> str:
     """Changes whenever a file is written, or another takes its place, or there is one more or less. Raises NoFiles."""
     digest = hashlib.sha256(source.model_dump_json().encode())
-    for path in paths_of(source, root, period):
+    named = [source.files] if isinstance(source.files, str) else source.files
+    for path in (each.path for pattern in named for each in locate(pattern, root, kind)):
         seen = path.stat()
         # the time of the last change of whatever kind can't be set back, as the one of the content can
         digest.update(f"{path}\0{seen.st_ino}\0{seen.st_size}\0{seen.st_mtime_ns}\0{seen.st_ctime_ns}\n".encode())
@@ -98,12 +114,13 @@ def fingerprint(source: Files, root: Path, period: Period) -> str:
 
 
 def relation(files: Sequence[DataFile], source: Files, connection: duckdb.DuckDBPyConnection) -> str:
-    """The rows of all files, as a query; a column that a file lacks is null."""
+    """The rows of all files, as a query, with ``FILE_PERIOD``; a column that a file lacks is null."""
     parts = []
     for number, file in enumerate(files):
         if file.format == "arrow":
             connection.register(f"arrow_{number}", ds.dataset(file.path, format="ipc"))
-        columns = ", ".join(map(identifier, file.columns))
+        period = f"{text(file.period.isoformat())}::DATE" if file.period else "NULL::DATE"
+        columns = ", ".join([*map(identifier, file.columns), f"{period} AS {FILE_PERIOD}"])
         parts.append(f"SELECT {columns} FROM {_scan(file, source, number)}")
     return " UNION ALL BY NAME ".join(parts)
 
@@ -131,10 +148,8 @@ def explained(error: duckdb.Error, files: Sequence[DataFile]) -> UnreadableFile:
     return UnreadableFile(of_file, said.splitlines()[0])
 
 
-def _paths(pattern: str, root: Path, period: Period) -> list[Path]:
+def _paths(pattern: str, root: Path) -> list[Path]:
     at = root / pattern
-    if WHOLE in pattern:
-        return _of_periods(pattern, root, period)
     if at.is_dir():
         found = sorted(path for path in at.iterdir() if path.is_file() and format_of(path))
         if not found:
@@ -150,13 +165,17 @@ def _paths(pattern: str, root: Path, period: Period) -> list[Path]:
     return [at]
 
 
-def _of_periods(pattern: str, root: Path, period: Period) -> list[Path]:
+def _of_periods(pattern: str, root: Path, kind: Kind) -> list[Located]:
     globbed = pattern.replace(WHOLE, "*")
-    form = re.escape(str(root / pattern)).replace(re.escape(WHOLE), f"({PATTERNS[period]})")
-    candidates = _anchor(globbed, root).glob(_rest(globbed))
-    found = sorted(path for path in candidates if path.is_file() and re.fullmatch(form, str(path)))
+    form = re.compile(re.escape(str(root / pattern)).replace(re.escape(WHOLE), f"({PATTERNS[kind]})"))
+    candidates = sorted(path for path in _anchor(globbed, root).glob(_rest(globbed)) if path.is_file())
+    found = [
+        Located(path, Period.parse(match[1], kind).first_day)
+        for path in candidates
+        if (match := form.fullmatch(str(path)))
+    ]
     if not found:
-        raise NoFiles(f"no file is named {root / pattern} with a {period} for {WHOLE}")
+        raise NoFiles(f"no file is named {root / pattern} with a {kind} for {WHOLE}")
     return found
 
 

@@ -6,7 +6,9 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,8 +17,8 @@ import pyarrow.fs as fs
 from trainer.data.errors import DataError, SourceUnavailable
 from trainer.data.files import replacing
 from trainer.usecase.declaration import Period as Kind
-from trainer.usecase.files import MAGIC, WHOLE, NoFiles, format_of
-from trainer.usecase.periods import PATTERNS
+from trainer.usecase.files import MAGIC, WHOLE, Located, NoFiles, format_of
+from trainer.usecase.periods import PATTERNS, Period
 
 SCHEME = "s3://"
 ATTEMPTS = 3
@@ -47,7 +49,7 @@ def is_object(text: str) -> bool:
     return text.lower().startswith(SCHEME)
 
 
-def brought(address: str, kind: Kind, into: Path) -> list[Path]:
+def brought(address: str, kind: Kind, into: Path) -> list[Located]:
     """The objects that an address names, as files; what is there from before and hasn't changed isn't fetched again.
 
     Credentials, region and endpoint are those of the environment, by AWS's names.
@@ -62,10 +64,10 @@ def brought(address: str, kind: Kind, into: Path) -> list[Path]:
     """
     path = address[len(SCHEME) :]
     store = _asked(address, lambda: _store(os.environ))
-    names = _asked(address, lambda: _matching(store, path, kind))
-    if not names:
+    found = _asked(address, lambda: _matching(store, path, kind))
+    if not found:
         raise NoFiles(f"no object is named {address}")
-    return [_asked(address, lambda info=info: _kept(store, info, into)) for info in names]  # type: ignore[misc]
+    return [Located(_asked(address, partial(_kept, store, info, into)), day) for info, day in found]
 
 
 def _store(environment: Mapping[str, str]) -> fs.S3FileSystem:
@@ -85,10 +87,18 @@ def _store(environment: Mapping[str, str]) -> fs.S3FileSystem:
     )
 
 
-def _matching(store: fs.S3FileSystem, path: str, kind: Kind) -> list[fs.FileInfo]:
+def _matching(store: fs.S3FileSystem, path: str, kind: Kind) -> list[tuple[fs.FileInfo, date | None]]:
     if WHOLE in path:
         form = re.compile(re.escape(path).replace(re.escape(WHOLE), f"({PATTERNS[kind]})"))
-        return [info for info in _listed(store, path.partition(WHOLE)[0]) if form.fullmatch(info.path)]
+        return [
+            (info, Period.parse(match[1], kind).first_day)
+            for info in _listed(store, path.partition(WHOLE)[0])
+            if (match := form.fullmatch(info.path))
+        ]
+    return [(info, None) for info in _without_periods(store, path)]
+
+
+def _without_periods(store: fs.S3FileSystem, path: str) -> list[fs.FileInfo]:
     if MAGIC.search(path):
         beginning = path[: MAGIC.search(path).start()]  # type: ignore[union-attr]
         # a star is no slash, as in a glob of files

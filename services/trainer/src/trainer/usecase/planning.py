@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from trainer.data.errors import DataError
 from trainer.usecase.periods import Period
 
-UNFINISHED = 0.2
-"""Share of the rows of the period before, of which the newest has fewer: it isn't over yet."""
+FEW = 0.2
+"""Share of the rows of the period before, of which the newest has fewer: it isn't over yet. Beyond a gap the same share
+of the rows that a period usually has: what lies there are wrong clocks."""
 
 
 class NoPlan(DataError):
@@ -20,8 +22,8 @@ class Plan:
 
     training: Sequence[Period]
     holdout: Sequence[Period]
-    unfinished: Period | None = None
-    """The newest, if it is left out since it has only begun."""
+    left_out: Sequence[Period] = ()
+    """The newest that have few rows."""
 
     @property
     def trains(self) -> str:
@@ -47,15 +49,22 @@ def plan(rows: Mapping[Period, int], last: int, holdout: int) -> Plan:
         NoPlan: there are too few.
     """
     periods = sorted(period for period, count in rows.items() if count)
-    unfinished = None
-    if len(periods) > holdout + 1 and rows[periods[-1]] < UNFINISHED * rows[periods[-2]]:
-        unfinished = periods.pop()
+    usual = median(rows[period] for period in periods) if periods else 0
+    left_out: list[Period] = []
+    while len(periods) > holdout + 1:
+        before, newest = periods[-2:]
+        follows = newest == before.after()
+        if rows[newest] >= FEW * (rows[before] if follows and not left_out else usual):
+            break
+        left_out.insert(0, periods.pop())
+        if follows:
+            break
     if len(periods) <= holdout:
         there = spelt(periods) or "none"
         raise NoPlan(
             f"{holdout + 1} periods with rows are needed, one to learn from and {holdout} to judge; there is {there}"
         )
-    return Plan(periods[-holdout - last : -holdout], periods[-holdout:], unfinished)
+    return Plan(periods[-holdout - last : -holdout], periods[-holdout:], left_out)
 
 
 def spelt(periods: Sequence[Period]) -> str:

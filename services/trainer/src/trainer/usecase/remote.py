@@ -17,10 +17,10 @@ from trainer.data.errors import DataError, MonthNotPublished
 from trainer.data.parquet import check_parquet
 from trainer.data.patience import Patience
 from trainer.data.pinned import PinnedTransport
-from trainer.usecase import objects
+from trainer.usecase import files, objects
 from trainer.usecase.declaration import AnySource, Files
 from trainer.usecase.declaration import Period as Kind
-from trainer.usecase.files import WHOLE, NoFiles, UnreadableFile, format_of
+from trainer.usecase.files import WHOLE, Located, NoFiles, UnreadableFile, format_of
 from trainer.usecase.periods import Period, select
 
 
@@ -52,52 +52,54 @@ def is_local(source: AnySource) -> TypeGuard[Files]:
     return not any(is_address(each) or objects.is_object(each) for each in named)
 
 
-def brought(source: Files, kind: Kind, asked: Asked, into: Path, patience: Patience | None = None) -> Files:
-    """The source with files of this machine in place of addresses.
+def locate(
+    source: Files, root: Path, kind: Kind, asked: Asked, into: Path, patience: Patience | None = None
+) -> list[Located]:
+    """The files of a source, all of this machine: those behind addresses are fetched.
 
     What is there from before is used again if the server says that it hasn't changed, or can't be asked. Of an address
     with ``{period}`` a period that isn't published is passed over, unless it is named.
 
     Args:
-        into: a folder where files are kept.
+        root: what relative paths begin at.
+        into: a folder where files are kept that are fetched.
 
     Raises:
         NoFirstPeriod: an address has ``{period}``, and neither the source nor who asks says which is the first.
-        NoFiles: nothing is published of all that was asked for.
+        NoFiles: there are none, or nothing is published of what was asked for.
         LocationRefused, MonthNotPublished, RequestRefused, NotParquet, TruncatedFile, UnreadableFile, ObjectsRefused:
             no later try will do better.
         SourceUnavailable: the server doesn't answer.
     """
-    named = [source.files] if isinstance(source.files, str) else source.files
-    if is_local(source):
-        return source
-    local: list[str] = []
-    for each in named:
-        if is_address(each):
-            local += map(str, _fetched(each, source, kind, asked, into, patience))
-        elif objects.is_object(each):
-            local += map(str, objects.brought(each, kind, into))
+    found: list[Located] = []
+    for named in [source.files] if isinstance(source.files, str) else source.files:
+        if is_address(named):
+            fetched = list(_fetched(named, source, kind, asked, into, patience))
+            if not fetched:
+                raise NoFiles(f"nothing is published at {named} of what was asked for")
+            found += fetched
+        elif objects.is_object(named):
+            found += objects.brought(named, kind, into)
         else:
-            local.append(each)
-    if not local:
-        raise NoFiles(f"nothing is published at {', '.join(named)} of what was asked for")
-    return source.model_copy(update={"files": local})
+            found += files.locate(named, root, kind)
+    return list(dict.fromkeys(found))
 
 
 def _fetched(
     address: str, source: Files, kind: Kind, asked: Asked, into: Path, patience: Patience | None
-) -> Iterator[Path]:
+) -> Iterator[Located]:
     if WHOLE not in address:
-        yield _one(address, source, into, patience)
+        yield Located(_one(address, source, into, patience))
         return
     # what is named must be there; of what may be there the newest usually isn't yet
-    wanted = _wanted(address, source, kind, asked)
-    for period in wanted:
+    for period in _wanted(address, source, kind, asked):
         try:
-            yield _one(address.replace(WHOLE, str(period)), source, into, patience)
+            fetched = _one(address.replace(WHOLE, str(period)), source, into, patience)
         except MonthNotPublished:
             if asked.periods is not None and str(period) in asked.periods:
                 raise
+        else:
+            yield Located(fetched, period.first_day)
 
 
 def _wanted(address: str, source: Files, kind: Kind, asked: Asked) -> list[Period]:

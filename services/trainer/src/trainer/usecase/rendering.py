@@ -73,8 +73,9 @@ def of_check(declaration: Declaration, checked: Checked) -> str:
     ]
     if checked.training_rows + checked.holdout_rows > checked.most_rows:
         lines.append(f"Of these, about {checked.most_rows:,} are drawn (train.most_rows).")
-    if checked.unfinished:
-        lines.append(f"{checked.unfinished} has only begun, by its rows: it is left out.")
+    if checked.few:
+        named = ", ".join(map(str, checked.few))
+        lines.append(f"Left out, with few rows, as if only begun: {named}.")
     return "\n".join(lines)
 
 

@@ -15,10 +15,10 @@ from trainer.data.errors import DataError
 from trainer.usecase.database import identifier, opened, text
 from trainer.usecase.declaration import EPOCHS, AnySource, Column, Declaration, Files, Generated, Period, Query
 from trainer.usecase.expressions import SQL_TYPES
-from trainer.usecase.files import DataFile, columns_of, explained, find, relation
+from trainer.usecase.files import FILE_PERIOD, DataFile, columns_of, explained, find, relation
 from trainer.usecase.generated import AS_PARQUET, generate
 from trainer.usecase.query import AS_CSV, fetch
-from trainer.usecase.remote import Asked, brought
+from trainer.usecase.remote import Asked, locate
 
 EVERYTHING = Asked()
 ROWS_AT_A_TIME = 50_000
@@ -205,14 +205,15 @@ def opened_rows(
                 yield rows
         return
     with TemporaryDirectory(dir=spill) as folder:
-        local = brought(source, declaration.table.period, asked, downloads or Path(folder))
-        with _opened_files(declaration, local, root, spill) as rows:
+        located = locate(source, root, declaration.table.period, asked, downloads or Path(folder))
+        with _opened_files(declaration, source, find(source, located), spill) as rows:
             yield rows
 
 
 @contextmanager
-def _opened_files(declaration: Declaration, source: Files, root: Path, spill: Path | None) -> Iterator[Rows]:
-    files = find(source, root, declaration.table.period)
+def _opened_files(
+    declaration: Declaration, source: Files, files: Sequence[DataFile], spill: Path | None
+) -> Iterator[Rows]:
     with opened((file.path for file in files), spill) as connection:
         try:
             connection.execute(_views(declaration, source, files, connection)).fetchall()
@@ -256,7 +257,7 @@ def _views(
     every = ", ".join([but_flags, f"{reason} AS _unreadable", *computed])
     return (
         # the files are read once, whatever is asked of their rows; what is too large for memory lies on the disk
-        f"CREATE TEMP TABLE read AS SELECT {every} FROM (SELECT {', '.join(typed)} FROM ({raw}));"
+        f"CREATE TEMP TABLE read AS SELECT {every} FROM (SELECT {', '.join([*typed, FILE_PERIOD])} FROM ({raw}));"
         f"CREATE TEMP VIEW computed AS SELECT {_number(declaration)} AS _row, * FROM read"
     )
 
@@ -281,9 +282,13 @@ def _judged(declaration: Declaration, *, by_key: bool) -> str:
     if table.period == "all" or table.time is None:
         period = "DATE '1970-01-01'"
     else:
-        period = f"date_trunc('{TRUNCATED[table.period]}', {identifier(table.time)})::DATE"
+        own = f"date_trunc('{TRUNCATED[table.period]}', {identifier(table.time)})::DATE"
+        # a file that is of a period has no rows of another: a clock that was never set makes a period of its own
+        cases.append(f"WHEN {FILE_PERIOD} <> {own} THEN 'outside_period'")
+        period = f"coalesce({FILE_PERIOD}, {own})"
     return (
-        f"CREATE TEMP VIEW judged AS SELECT *, CASE {' '.join(cases)} END AS _reason, {period} AS _period FROM computed"
+        f"CREATE TEMP VIEW judged AS SELECT * EXCLUDE ({FILE_PERIOD}), CASE {' '.join(cases)} END AS _reason,"
+        f" {period} AS _period FROM computed"
     )
 
 

@@ -127,8 +127,8 @@ def find_split(usecase: str, source: str, periods: list[str] | None, holdout: li
             declaration.train.last,
             declaration.judge.holdout,
         )
-        if found.unfinished:
-            get_run_logger().info("%s has only begun: it is left out", found.unfinished)
+        if found.left_out:
+            get_run_logger().info("few rows: %s is left out", ", ".join(map(str, found.left_out)))
         training, judging = list(found.training), list(found.holdout)
     state = [f"{period}:{loaded[period].digest}" for period in [*training, *judging]]
     return Split(

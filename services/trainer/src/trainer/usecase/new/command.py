@@ -12,14 +12,14 @@ import numpy as np
 
 from trainer.usecase.database import identifier, opened
 from trainer.usecase.declaration import Declaration, Files, Period
-from trainer.usecase.files import DataFile, columns_of, explained, find, format_of, paths_of, relation
+from trainer.usecase.files import FILE_PERIOD, DataFile, Located, columns_of, explained, find, format_of, relation
 from trainer.usecase.new import decision, dialect
 from trainer.usecase.new.decision import BadChoice, Decision, Relations
 from trainer.usecase.new.profile import MARKERS, Measured, Profile, comma_decides
 from trainer.usecase.new.writing import written
 from trainer.usecase.objects import is_object
 from trainer.usecase.reading import FILE, parse
-from trainer.usecase.remote import brought, is_address
+from trainer.usecase.remote import is_address, locate
 from trainer.usecase.rows import EVERYTHING, opened_rows
 
 MOST_ROWS = 1_000_000
@@ -69,8 +69,9 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
         raise BadChoice(f"NAME={choices.name}: {folder} is there already; nothing is overwritten")
     with TemporaryDirectory() as spill:
         named = _source(choices.data, root)
-        source = _with_dialect(brought(named, "all", EVERYTHING, Path(spill)), root)
-        files = find(source, root, "all")
+        located = locate(named, root, "all", EVERYTHING, Path(spill))
+        source = _with_dialect(named.model_copy(update={"files": [str(each.path) for each in located]}), located)
+        files = find(source, located)
         with opened((file.path for file in files), Path(spill)) as connection:
             rows = _sample(connection, files, source)
             profiles, source = _profiles(connection, files, source, rows)
@@ -93,8 +94,8 @@ def _source(data: str, root: Path) -> Files:
     return Files(files=str(path.relative_to(root)) if inside else str(path))
 
 
-def _with_dialect(source: Files, root: Path) -> Files:
-    first = next((path for path in paths_of(source, root, "all") if format_of(path) == "csv"), None)
+def _with_dialect(source: Files, located: Sequence[Located]) -> Files:
+    first = next((each.path for each in located if format_of(each.path) == "csv"), None)
     if first is None:
         return source
     found = dialect.of(first)
@@ -104,7 +105,8 @@ def _with_dialect(source: Files, root: Path) -> Files:
 def _sample(connection: duckdb.DuckDBPyConnection, files: Sequence[DataFile], source: Files) -> int:
     try:
         connection.execute(
-            f"CREATE TEMP TABLE sample AS SELECT * FROM ({relation(files, source, connection)}) LIMIT {MOST_ROWS + 1}"
+            f"CREATE TEMP TABLE sample AS SELECT * EXCLUDE ({FILE_PERIOD})"
+            f" FROM ({relation(files, source, connection)}) LIMIT {MOST_ROWS + 1}"
         )
         rows = connection.execute("SELECT count(*) FROM sample").fetchall()
     except duckdb.Error as error:
