@@ -261,6 +261,16 @@ def test_parquet_and_arrow_with_the_types_that_people_have(declare: Change, tmp_
     assert [(row["id"], row["station"], row["temperature"]) for row in rows] == [(1, "north", 18.5), (2, "south", None)]
 
 
+def test_a_column_of_another_type_in_each_file(declare: Change, tmp_path: Path) -> None:
+    for number, bikes in enumerate((pa.array([3], pa.int64()), pa.array([4.0]), pa.array([None]), pa.array(["5"]))):
+        rows = pa.table({"id": [number], "at": [datetime(2024, 5, 1)], "station": ["no"], "bikes": bikes})
+        pq.write_table(rows.append_column("temperature", pa.array([1.5])), tmp_path / f"r{number}.parquet")
+    several = declare("files: rentals.csv", "files: [r0.parquet, r1.parquet, r2.parquet]")
+    assert [row["bikes"] for row in read(several, tmp_path)[0]] == [3, 4, None]
+    with_texts = declare("files: rentals.csv", "files: 'r*.parquet'")
+    assert [row["bikes"] for row in read(with_texts, tmp_path)[0]] == [3, 4, None, 5]
+
+
 def test_numbers_of_a_float_column_that_are_no_whole_ones(declare: Change, tmp_path: Path) -> None:
     pq.write_table(table(bikes=pa.array([3.0, 3.5])), tmp_path / "rentals.parquet")
     rows, rejected = read(declare("rentals.csv", "rentals.parquet"), tmp_path)

@@ -42,6 +42,9 @@ FORMATS = {
 WHOLE = "{period}"
 FILE_PERIOD = "_file_period"
 """Column with the first day of the period of the row's file."""
+NOTHING = "NULL"
+"""Instead of a type, of a column that has no value in a file."""
+NUMBERS = {"BIGINT", "UBIGINT", "DOUBLE"}
 MAGIC = re.compile(r"[*?\[]")
 MOST_COLUMNS = 1_000
 HEAD_BYTES = 1_000_000
@@ -115,23 +118,36 @@ def fingerprint(source: Files, root: Path, kind: Kind) -> str:
 
 def relation(files: Sequence[DataFile], source: Files, connection: duckdb.DuckDBPyConnection) -> str:
     """The rows of all files, as a query, with ``FILE_PERIOD``; a column that a file lacks is null."""
+    kinds = columns_of(files)
     parts = []
     for number, file in enumerate(files):
         if file.format == "arrow":
             connection.register(f"arrow_{number}", ds.dataset(file.path, format="ipc"))
+        columns = [
+            identifier(name) if kind == kinds[name] else f"{identifier(name)}::{kinds[name]} AS {identifier(name)}"
+            for name, kind in file.columns.items()
+        ]
         period = f"{text(file.period.isoformat())}::DATE" if file.period else "NULL::DATE"
-        columns = ", ".join([*map(identifier, file.columns), f"{period} AS {FILE_PERIOD}"])
-        parts.append(f"SELECT {columns} FROM {_scan(file, source, number)}")
+        parts.append(f"SELECT {', '.join([*columns, f'{period} AS {FILE_PERIOD}'])} FROM {_scan(file, source, number)}")
     return " UNION ALL BY NAME ".join(parts)
 
 
 def columns_of(files: Iterable[DataFile]) -> dict[str, str]:
-    """All columns of the files; one that is of several types is a text, as the union of them will be."""
-    found: dict[str, str] = {}
+    """All columns of the files, with the type that one has in all of them.
+
+    A column that is of integers here and of numbers there is of numbers; of types that differ more it is a text.
+    """
+    kinds: dict[str, set[str]] = {}
     for file in files:
         for name, kind in file.columns.items():
-            found[name] = kind if found.get(name, kind) == kind else "VARCHAR"
-    return found
+            kinds.setdefault(name, set()).add(kind)
+    return {name: _common(found - {NOTHING}) for name, found in kinds.items()}
+
+
+def _common(kinds: set[str]) -> str:
+    if len(kinds) == 1:
+        return next(iter(kinds))
+    return "DOUBLE" if kinds and kinds <= NUMBERS else "VARCHAR"
 
 
 def explained(error: duckdb.Error, files: Sequence[DataFile]) -> UnreadableFile:
@@ -277,7 +293,9 @@ def _duckdb_type(kind: pa.DataType) -> str | None:
         return "TIMESTAMP WITH TIME ZONE" if kind.tz else "TIMESTAMP"
     if types.is_date(kind):
         return "DATE"
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind) or types.is_null(kind):
+    if types.is_null(kind):
+        return NOTHING
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
         return "VARCHAR"
     return None
 
