@@ -14,7 +14,7 @@ import requests
 from trainer.retraining.history import PostgresRetrainings
 from usecase_stack import Tables
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.timeout(900)]
 
 NAME = "unit price (€)"
 
@@ -122,7 +122,7 @@ def test_predictions_that_are_not_start_a_retraining_that_is_judged(tables: Tabl
             found = PostgresRetrainings(connection, "rentals").history()
         return found and found[0].outcome in ("promoted", "refused") and found[0]
 
-    retraining = tables.pipeline.wait(ended, 180, "the retraining has ended")
+    retraining = tables.pipeline.wait(ended, 400, "the retraining has ended")
     assert "version 2" in retraining.reason
     experiment = tables.pipeline.mlflow.get_experiment_by_name("rentals")
     (newest, *_) = tables.pipeline.mlflow.search_runs([experiment.experiment_id])
