@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from trainer.data.errors import LocationRefused, MonthNotPublished
+from trainer.data.patience import Patience
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.files import NoFiles
 from trainer.usecase.new.command import Choices, create
@@ -59,7 +60,10 @@ def monthly(site: Site) -> Site:
     return site
 
 
-def test_a_file_behind_an_address_is_sent_once_and_again_when_it_has_changed(site: Site, ids: Ids) -> None:
+def test_a_file_behind_an_address_is_sent_once_and_again_when_it_has_changed(
+    site: Site, ids: Ids, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.usecase.remote.Patience", lambda: Patience(first_wait=0.01, longest_wait=0.02))
     site.files["rentals.csv.gz"] = gzip.compress(b"id,at\n1,2024-01-03\n")
     rentals = declared(f"{site.base}/rentals.csv.gz")
     assert ids(rentals) == ids(rentals) == [1]

@@ -84,7 +84,7 @@ def judge(
         terms=terms,
         seed=seed,
     )
-    return verdict.model_copy(update={"refusals": list(_refusals(verdict, holdout, float(np.abs(own).mean())))})
+    return verdict.model_copy(update={"refusals": list(_refusals(verdict, holdout, _mae(own)))})
 
 
 def _refusals(verdict: Verdict, holdout: Holdout, mae: float) -> Iterator[str]:
@@ -169,6 +169,10 @@ def _ranks(values: Values) -> NDArray[np.float64]:
     _, position, counts = np.unique(values, return_inverse=True, return_counts=True)
     shared: NDArray[np.float64] = (np.cumsum(counts) - (counts - 1) / 2)[position]
     return shared
+
+
+def _mae(errors: NDArray[np.float64]) -> float:
+    return float(np.abs(errors).mean()) if len(errors) else float("nan")
 
 
 def _rmse(errors: NDArray[np.float64]) -> float:
