@@ -181,11 +181,11 @@ def test_the_schedules_of_both_fire_and_each_trains_its_own(tables: Tables) -> N
         (newest, *_) = tables.pipeline.mlflow.search_model_versions(f"name = '{name}'")
         assert int(newest.version) > known[name]
         assert f"{name} version " in said
-        # its experiment has nobody else's runs
         experiment = tables.pipeline.mlflow.get_experiment_by_name(name)
-        runs = tables.pipeline.mlflow.search_runs([experiment.experiment_id])
-        assert len(runs) == versions(tables, name)
-        assert {model for _, model in rollouts(tables)} >= {name}
+        assert tables.pipeline.mlflow.get_run(newest.run_id).info.experiment_id == experiment.experiment_id
+        assert {row[1] for row in history(tables, name)} <= {
+            str(1 + number) for number in range(versions(tables, name))
+        }
 
 
 UNDER_WAY = ["PENDING", "RUNNING"]
@@ -193,12 +193,6 @@ UNDER_WAY = ["PENDING", "RUNNING"]
 
 def versions(tables: Tables, model: str) -> int:
     return len(tables.pipeline.mlflow.search_model_versions(f"name = '{model}'"))
-
-
-def rollouts(tables: Tables) -> list[Any]:
-    with tables.pipeline.warehouse() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT id, model FROM rollouts ORDER BY id")
-        return cursor.fetchall()
 
 
 def scheduled(tables: Tables, name: str, states: Sequence[str] = ("COMPLETED",)) -> list[Any]:

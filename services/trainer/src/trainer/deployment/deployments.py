@@ -1,5 +1,6 @@
 """The work pool, and the deployments with their schedules."""
 
+import hashlib
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -7,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prefect.client.orchestration import SyncPrefectClient
-from prefect.client.schemas.actions import WorkPoolCreate, WorkPoolUpdate
+from prefect.client.schemas.actions import DeploymentScheduleCreate, WorkPoolCreate, WorkPoolUpdate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
@@ -146,6 +148,10 @@ DEPLOYMENTS = (
 )
 
 
+REGULAR = "regular"
+"""How the name of a declared schedule begins; a person may have added others."""
+
+
 def create_work_pool(prefect: SyncPrefectClient) -> None:
     """A pool whose worker runs each flow as a process of its own, made or brought up to date."""
     try:
@@ -158,11 +164,14 @@ def create_work_pool(prefect: SyncPrefectClient) -> None:
 
 
 def deploy(deployment: Deployment, prefect: SyncPrefectClient) -> None:
-    """Creates a deployment or brings it up to date; schedules that a person paused or changed stay so."""
+    """Creates a deployment or brings it up to date.
+
+    A schedule that a person paused or changed stays so, until another one is declared.
+    """
     before = _read(deployment, prefect)
     wanted = load_flow_from_entrypoint(deployment.entrypoint).to_deployment(
         deployment.name,
-        schedules=[Cron(deployment.cron, slug="regular")] if deployment.cron and before is None else None,
+        schedules=[Cron(deployment.cron, slug=_slug(deployment.cron))] if deployment.cron and before is None else None,
         concurrency_limit=deployment.concurrency,
         description=deployment.description,
         parameters=dict(deployment.parameters),
@@ -173,6 +182,7 @@ def deploy(deployment: Deployment, prefect: SyncPrefectClient) -> None:
     wanted.apply(work_pool_name=WORK_POOL)  # type: ignore[union-attr]
     if before is not None:
         _keep_paused(before, prefect)
+        _reschedule(deployment, before, prefect)
 
 
 def _offer(deployment: Deployment, wanted: RunnerDeployment) -> None:
@@ -191,6 +201,26 @@ def _read(deployment: Deployment, prefect: SyncPrefectClient) -> DeploymentRespo
         return prefect.read_deployment_by_name(deployment.full_name)
     except ObjectNotFound:
         return None
+
+
+def _reschedule(deployment: Deployment, before: DeploymentResponse, prefect: SyncPrefectClient) -> None:
+    """Puts the declared schedule in the place of one that was declared otherwise."""
+    ours = [schedule for schedule in before.schedules if (schedule.slug or "").startswith(REGULAR)]
+    wanted = [_slug(deployment.cron)] if deployment.cron else []
+    if [schedule.slug for schedule in ours] == wanted:
+        return
+    for schedule in ours:
+        prefect.delete_deployment_schedule(before.id, schedule.id)
+    if deployment.cron:
+        active = all(schedule.active for schedule in ours)
+        schedule = CronSchedule(cron=deployment.cron, timezone="UTC")
+        declared = DeploymentScheduleCreate(schedule=schedule, active=active, slug=_slug(deployment.cron))
+        prefect.create_deployment_schedules(before.id, [declared])
+
+
+def _slug(cron: str) -> str:
+    """Names a schedule by what was declared, whatever a person makes of it later."""
+    return f"{REGULAR}-{hashlib.sha256(cron.encode()).hexdigest()[:8]}"
 
 
 def _keep_paused(before: DeploymentResponse, prefect: SyncPrefectClient) -> None:
