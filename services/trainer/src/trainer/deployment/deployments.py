@@ -213,8 +213,8 @@ def _reschedule(deployment: Deployment, before: DeploymentResponse, prefect: Syn
         prefect.delete_deployment_schedule(before.id, schedule.id)
     if deployment.cron:
         active = all(schedule.active for schedule in ours)
-        schedule = CronSchedule(cron=deployment.cron, timezone="UTC")
-        declared = DeploymentScheduleCreate(schedule=schedule, active=active, slug=_slug(deployment.cron))
+        regular = CronSchedule(cron=deployment.cron, timezone="UTC")
+        declared = DeploymentScheduleCreate(schedule=regular, active=active, slug=_slug(deployment.cron))
         prefect.create_deployment_schedules(before.id, [declared])
 
 
