@@ -9,12 +9,12 @@ import pyarrow.fs as fs
 import pytest
 from embedded import ports
 from programs import Program, until
+from small_tables import declared
 from trainer.data.errors import SourceUnavailable
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.files import NoFiles
 from trainer.usecase.objects import ObjectsRefused
-from trainer.usecase.reading import parse
-from trainer.usecase.remote import Asked
+from trainer.usecase.periods import Asked
 from trainer.usecase.rows import opened_rows
 
 pytestmark = [pytest.mark.thorough, pytest.mark.timeout(180)]
@@ -87,25 +87,9 @@ def account(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
 
 
-def declared(files: str) -> Declaration:
-    return parse(
-        f"""\
-name: rentals
-sources: {{store: {{files: "{files}"}}}}
-table:
-  time: at
-  period: month
-  columns: {{id: {{type: integer}}, at: {{type: timestamp}}}}
-target: {{column: id}}
-fields: {{at: {{type: timestamp}}}}
-""",
-        "usecase.yaml",
-    )
-
-
 def ids(declaration: Declaration, kept: Path) -> list[int]:
     kept.mkdir(exist_ok=True)
-    with opened_rows(declaration, declaration.sources["store"], kept, kept, Asked(), kept) as rows:
+    with opened_rows(declaration, declaration.sources["files"], kept, kept, Asked(), kept) as rows:
         found: list[int] = rows.table()["id"].to_pylist()
     return found
 

@@ -208,6 +208,10 @@ def scheduled(tables: Tables, name: str, states: Sequence[str] = ("COMPLETED",))
 def test_a_broken_folder_is_named_and_one_that_is_gone_leaves_nothing(tables: Tables) -> None:
     file = tables.usecases / "rentals" / "usecase.yaml"
     sound = file.read_text()
+    file.write_text("".join(line for line in sound.splitlines(keepends=True) if not line.startswith("outcomes:")))
+    completed(tables, "deploy/use-cases", {})
+    assert tables.pipeline.runs.knows("train/rentals")
+    assert not tables.pipeline.runs.knows("outcomes/rentals")
     file.write_text(sound.replace("target:", "tarket:"))
     shutil.rmtree(tables.usecases / "goods")
     said = completed(tables, "deploy/use-cases", {})

@@ -7,8 +7,8 @@ import pytest
 from trainer.data.errors import DataError, SourceUnavailable
 from trainer.data.transaction import Connection, transaction
 from trainer.usecase.declaration import Declaration
+from trainer.usecase.periods import Asked
 from trainer.usecase.reading import parse
-from trainer.usecase.remote import Asked
 from trainer.usecase.rows import opened_rows
 
 TABLE = """\

@@ -7,36 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_tables import declared
 from trainer.data.errors import LocationRefused, MonthNotPublished
 from trainer.data.patience import Patience
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.files import NoFiles
 from trainer.usecase.new.command import Choices, create
+from trainer.usecase.periods import EVERYTHING, Asked
 from trainer.usecase.problems import BadDeclaration
-from trainer.usecase.reading import parse
-from trainer.usecase.remote import Asked, NoFirstPeriod
-from trainer.usecase.rows import EVERYTHING, opened_rows
+from trainer.usecase.remote import NoFirstPeriod
+from trainer.usecase.rows import opened_rows
 
 Ids = Callable[..., list[int]]
 Site = Any
 """``conftest.Site``: test folders are no packages, so that its type can't be imported."""
 TODAY = date(2024, 6, 15)
-
-
-def declared(files: str, more: str = "") -> Declaration:
-    return parse(
-        f"""\
-name: rentals
-sources: {{web: {{files: "{files}"{more}}}}}
-table:
-  time: at
-  period: month
-  columns: {{id: {{type: integer}}, at: {{type: timestamp}}}}
-target: {{column: id}}
-fields: {{at: {{type: timestamp}}}}
-""",
-        "usecase.yaml",
-    )
 
 
 @pytest.fixture
@@ -46,7 +31,7 @@ def ids(tmp_path: Path) -> Ids:
     kept.mkdir()
 
     def read(declaration: Declaration, asked: Asked = EVERYTHING) -> list[int]:
-        with opened_rows(declaration, declaration.sources["web"], tmp_path, tmp_path, asked, kept) as rows:
+        with opened_rows(declaration, declaration.sources["files"], tmp_path, tmp_path, asked, kept) as rows:
             found: list[int] = rows.table()["id"].to_pylist()
         return found
 

@@ -17,10 +17,10 @@ from trainer.usecase.declaration import Declaration
 from trainer.usecase.folder import digest_of
 from trainer.usecase.hooks import BadHook
 from trainer.usecase.judging import holdout_of
+from trainer.usecase.periods import EVERYTHING, Asked
 from trainer.usecase.problems import BadDeclaration
 from trainer.usecase.reading import read
-from trainer.usecase.remote import Asked
-from trainer.usecase.rows import EVERYTHING, opened_rows
+from trainer.usecase.rows import opened_rows
 
 HOOKS = '''\
 from datetime import datetime

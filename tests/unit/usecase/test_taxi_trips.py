@@ -14,8 +14,8 @@ from trainer.modelling.examples import featurise
 from trainer.usecase.cleaning import clean
 from trainer.usecase.contracts import fit_contract
 from trainer.usecase.declaration import Declaration
+from trainer.usecase.periods import Asked
 from trainer.usecase.reading import read
-from trainer.usecase.remote import Asked
 from trainer.usecase.rows import Counted, opened_rows
 from trainer.usecase.splitting import ordered
 from trainer.usecases.trips import features as trips

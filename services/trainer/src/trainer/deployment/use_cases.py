@@ -1,7 +1,7 @@
 """What Prefect has of use cases: deployments and automations for each folder."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from prefect.client.orchestration import SyncPrefectClient
@@ -20,16 +20,20 @@ AT_ONCE = 100
 
 
 def deploy_use_cases(folder: Path, prefect: SyncPrefectClient) -> UseCases:
-    """Deploys every use case of a folder, and takes away what there is of those that are gone.
+    """Deploys every use case of a folder, and takes away what there is of those that are gone, and flows that one no
+    longer has.
 
     One that is broken keeps no other from being deployed; what is deployed of it stays as it is.
     """
     found = find_all(folder)
+    declared: dict[str, set[str]] = {}
     for declaration in found.sound:
-        for deployment in of_use_case(declaration):
+        deployments = of_use_case(declaration)
+        declared[declaration.name] = {deployment.entrypoint for deployment in deployments}
+        for deployment in deployments:
             deploy(deployment, prefect)
         create_automations_of(declaration.name, prefect)
-    _delete_gone(folder, prefect)
+    _delete_gone(folder, declared, prefect)
     return found
 
 
@@ -93,17 +97,16 @@ def of_use_case(declaration: Declaration) -> list[Deployment]:
     return found
 
 
-def _delete_gone(folder: Path, prefect: SyncPrefectClient) -> None:
+def _delete_gone(folder: Path, declared: Mapping[str, Collection[str]], prefect: SyncPrefectClient) -> None:
     there = set(names(folder))
-    gone = [
-        deployment
-        for deployment in _all_deployments(prefect)
-        if (known := deployment.parameters.get(KNOWN_BY)) and known == deployment.name and known not in there
-    ]
-    for name in {deployment.name for deployment in gone}:
+    ours = [each for each in _all_deployments(prefect) if each.parameters.get(KNOWN_BY) == each.name]
+    for name in {deployment.name for deployment in ours} - there:
         delete_automations_of(name, prefect)
-    for deployment in gone:
-        prefect.delete_deployment(deployment.id)
+    for deployment in ours:
+        # of one that is broken nobody knows what it has: all of it stays
+        has = declared.get(deployment.name, () if deployment.name not in there else None)
+        if has is not None and deployment.entrypoint not in has:
+            prefect.delete_deployment(deployment.id)
 
 
 def _all_deployments(prefect: SyncPrefectClient) -> list[DeploymentResponse]:

@@ -49,7 +49,7 @@ def is_object(text: str) -> bool:
     return text.lower().startswith(SCHEME)
 
 
-def brought(address: str, kind: Kind, into: Path) -> list[Located]:
+def fetched(address: str, kind: Kind, into: Path) -> list[Located]:
     """The objects that an address names, as files; what is there from before and hasn't changed isn't fetched again.
 
     Credentials, region and endpoint are those of the environment, by AWS's names.

@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 
 from trainer.data.errors import DataError
 from trainer.usecase.declaration import Period as Kind
@@ -94,6 +94,20 @@ class Period:
                 return Period.of(self.first_day + timedelta(days=31), self.kind)
             case _:
                 return Period(date.max, self.kind)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What of a source is wanted."""
+
+    periods: Sequence[str] | None = None
+    """Such as ``2021-01`` or ``2021-01..2021-03``; None for all that may be new."""
+    since: datetime | None = None
+    """The first moment of the newest period that is loaded; None for everything."""
+    today: date = field(default_factory=lambda: datetime.now(UTC).date())
+
+
+EVERYTHING = Asked()
 
 
 def earliest(texts: Iterable[str], kind: Kind) -> Period:

@@ -12,21 +12,15 @@ import duckdb
 import pyarrow as pa
 
 from trainer.data.errors import DataError
+from trainer.usecase.cells import value_of
 from trainer.usecase.database import identifier, opened, text
-from trainer.usecase.declaration import EPOCHS, AnySource, Column, Declaration, Files, Generated, Period, Query
+from trainer.usecase.declaration import AnySource, Column, Declaration, Files, Period
 from trainer.usecase.expressions import SQL_TYPES
 from trainer.usecase.files import FILE_PERIOD, DataFile, columns_of, explained, find, relation
-from trainer.usecase.generated import AS_PARQUET, generate
-from trainer.usecase.query import AS_CSV, fetch
-from trainer.usecase.remote import Asked, locate
+from trainer.usecase.periods import EVERYTHING, Asked
+from trainer.usecase.sources import as_files
 
-EVERYTHING = Asked()
 ROWS_AT_A_TIME = 50_000
-
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-INTEGER = r"^[+-]?\d+(\.0*)?$"
-OFFSET = r"\d\s*([zZ]|UTC|GMT|[+-]\d\d(:?\d\d)?)$"
-BOOLEANS = {"true": ("true", "t", "yes", "y", "1"), "false": ("false", "f", "no", "n", "0")}
 
 ARROW_TYPES = {
     "number": pa.float64(),
@@ -45,10 +39,6 @@ class MissingColumn(DataError):
     def __init__(self, files: Sequence[DataFile], columns: Sequence[str], present: Sequence[str]) -> None:
         where = files[0].path if len(files) == 1 else f"{files[0].path} and {len(files) - 1} more files"
         super().__init__(f"{where}: no column for {', '.join(columns)}; there are {', '.join(present)}")
-
-
-class ImpossibleColumn(DataError):
-    """A column is of a type that its values can't be read from."""
 
 
 @dataclass(frozen=True)
@@ -192,37 +182,18 @@ def opened_rows(
         DataError: files, columns or rows aren't there, or can't be read.
         SourceUnavailable: a database can't be reached.
     """
-    if isinstance(source, Generated):
-        with TemporaryDirectory(dir=spill) as folder:
-            made = generate(declaration, source, asked.periods, asked.since, Path(folder))
-            with opened_rows(declaration, AS_PARQUET.model_copy(update={"files": str(made)}), root, spill) as rows:
-                yield rows
-        return
-    if isinstance(source, Query):
-        with TemporaryDirectory(dir=spill) as folder:
-            fetched = AS_CSV.model_copy(update={"files": str(fetch(source, asked.since, Path(folder)))})
-            with opened_rows(declaration, fetched, root, spill) as rows:
-                yield rows
-        return
     with TemporaryDirectory(dir=spill) as folder:
-        located = locate(source, root, declaration.table.period, asked, downloads or Path(folder))
-        with _opened_files(declaration, source, find(source, located), spill) as rows:
-            yield rows
-
-
-@contextmanager
-def _opened_files(
-    declaration: Declaration, source: Files, files: Sequence[DataFile], spill: Path | None
-) -> Iterator[Rows]:
-    with opened((file.path for file in files), spill) as connection:
-        try:
-            connection.execute(_views(declaration, source, files, connection)).fetchall()
-        except duckdb.Error as error:
-            raise explained(error, files) from None
-        if declaration.table.key:
-            _find_duplicates(connection, declaration.table.key, files)
-        connection.execute(_judged(declaration, by_key=bool(declaration.table.key)))
-        yield Rows(connection, declaration, files)
+        read_as, located = as_files(declaration, source, root, asked, Path(folder), downloads)
+        files = find(read_as, located)
+        with opened((file.path for file in files), spill) as connection:
+            try:
+                connection.execute(_views(declaration, read_as, files, connection)).fetchall()
+            except duckdb.Error as error:
+                raise explained(error, files) from None
+            if declaration.table.key:
+                _find_duplicates(connection, declaration.table.key, files)
+            connection.execute(_judged(declaration, by_key=bool(declaration.table.key)))
+            yield Rows(connection, declaration, files)
 
 
 def _views(
@@ -241,7 +212,7 @@ def _views(
         if spelling is None:
             typed.append(f"NULL::{SQL_TYPES[column.type]} AS {identifier(name)}")
             continue
-        value, given = _read(column, spelling, present[spelling], source, zone)
+        value, given = value_of(column, spelling, present[spelling], source, zone)
         flag = f"_given_{position}"
         typed += [f"{value} AS {identifier(name)}", f"{given} AS {flag}"]
         flags.append(flag)
@@ -321,77 +292,6 @@ def _spelling(name: str, column: Column, present: Mapping[str, str]) -> str | No
             return spelling
     plain = {known.strip().lower(): known for known in present}
     return next((plain[spelling.strip().lower()] for spelling in wanted if spelling.strip().lower() in plain), None)
-
-
-def _read(column: Column, spelling: str, kind: str, source: Files, zone: str | None) -> tuple[str, str]:
-    """A column's value, null where it can't be read, and whether the file has one at all."""
-    name = identifier(spelling)
-    if kind != "VARCHAR":
-        return _cast(column, name, kind, zone, spelling), f"{name} IS NOT NULL"
-    trimmed = f"trim({name})"
-    missing = ", ".join(map(text, dict.fromkeys([*source.missing, *column.missing, ""])))
-    given = f"({name} IS NOT NULL AND {trimmed} NOT IN ({missing}))"
-    return f"CASE WHEN {given} THEN {_parsed(column, trimmed, source, zone)} END", given
-
-
-def _parsed(column: Column, value: str, source: Files, zone: str | None) -> str:
-    match column.type:
-        case "text":
-            # PostgreSQL's texts can't hold the character
-            return f"replace({value}, chr(0), '')"
-        case "boolean":
-            lower = f"lower({value})"
-            whens = (f"WHEN {lower} IN ({', '.join(map(text, texts))}) THEN {told}" for told, texts in BOOLEANS.items())
-            return f"CASE {' '.join(whens)} END"
-        case "timestamp":
-            return _time(column, value, zone)
-    number = f"replace(replace({value}, '.', ''), ',', '.')" if source.decimal == "," else value
-    if column.type == "integer":
-        return (
-            f"CASE WHEN regexp_matches({number}, {text(INTEGER)}) THEN"
-            f" TRY_CAST(split_part({number}, '.', 1) AS BIGINT) END"
-        )
-    return (
-        f"CASE WHEN regexp_matches({number}, {text(NUMBER)}) AND isfinite(TRY_CAST({number} AS DOUBLE)) THEN"
-        f" TRY_CAST({number} AS DOUBLE) END"
-    )
-
-
-def _time(column: Column, value: str, zone: str | None) -> str:
-    moment = _moment(column, value, zone)
-    # Python and its users know no others
-    return f"CASE WHEN ({moment}) BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59' THEN {moment} END"
-
-
-def _moment(column: Column, value: str, zone: str | None) -> str:
-    if column.format in EPOCHS:
-        per_second = 1 if column.format == EPOCHS[0] else 1000
-        seconds = f"TRY_CAST({value} AS DOUBLE) / {per_second}"
-        moment = f"TRY(to_timestamp({seconds}))"
-        return f"timezone({text(zone or 'UTC')}, {moment})"
-    if column.format is not None:
-        return f"TRY_STRPTIME({value}, {text(column.format)})"
-    plain = f"TRY_CAST({value} AS TIMESTAMP)"
-    # without a zone of the table nobody knows whose clock a time with an offset should show
-    with_offset = f"timezone({text(zone)}, TRY_CAST({value} AS TIMESTAMPTZ))" if zone else "NULL"
-    has_offset = f"regexp_matches({value}, {text(OFFSET)}) AND contains({value}, ':')"
-    return f"CASE WHEN {has_offset} THEN {with_offset} ELSE {plain} END"
-
-
-def _cast(column: Column, name: str, kind: str, zone: str | None, spelling: str) -> str:
-    if column.type == "timestamp":
-        if kind == "TIMESTAMP WITH TIME ZONE":
-            return f"timezone({text(zone or 'UTC')}, {name})"
-        if column.format in EPOCHS:
-            return _moment(column, name, zone)
-        if kind not in {"TIMESTAMP", "DATE"} and not kind.startswith("TIMESTAMP"):
-            raise ImpossibleColumn(f"column {spelling!r} of type {kind} has no times; give `format: epoch seconds`")
-        return f"TRY_CAST({name} AS TIMESTAMP)"
-    if column.type == "number":
-        return f"CASE WHEN isfinite(TRY_CAST({name} AS DOUBLE)) THEN TRY_CAST({name} AS DOUBLE) END"
-    if column.type == "integer" and kind == "DOUBLE":
-        return f"CASE WHEN {name} = floor({name}) THEN TRY_CAST({name} AS BIGINT) END"
-    return f"TRY_CAST({name} AS {SQL_TYPES[column.type]})"
 
 
 def _of(periods: Sequence[Any] | None) -> str:

@@ -1,6 +1,7 @@
 """The flow that brings a use case's rows into the warehouse."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -12,6 +13,7 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from trainer.data.errors import DataError
+from trainer.data.retention import remove_older
 from trainer.flows.failure import tell_of_failure
 from trainer.flows.outside import connected_warehouse, downloads_folder, spill_folder
 from trainer.flows.retrying import RETRIES, unless
@@ -19,12 +21,14 @@ from trainer.flows.usecases import find, root
 from trainer.usecase import warehouse
 from trainer.usecase.declaration import Declaration
 from trainer.usecase.files import fingerprint
-from trainer.usecase.periods import earliest
+from trainer.usecase.periods import Asked, earliest
 from trainer.usecase.problems import BadDeclaration, NoSuchUseCase
-from trainer.usecase.remote import Asked, is_local
 from trainer.usecase.rows import opened_rows
+from trainer.usecase.sources import is_local
 
 UNLESS_PERMANENT = unless(DataError, BadDeclaration, NoSuchUseCase)
+LONGEST = timedelta(days=1)
+"""That an ingestion writes to the disk before it is over."""
 ROWS_SHOWN = 1_000
 """Of the table of rejected rows."""
 
@@ -87,6 +91,8 @@ def load_rows(usecase: str, source: str | None, periods: list[str] | None, reloa
     # the newest period may have grown; those before it are read again only if that is wanted
     first = earliest(periods, declaration.table.period) if periods else max(there, default=None)
     since = None if reload or first is None else first.start
+    # of runs that were killed
+    remove_older([spill_folder()], LONGEST)
     with (
         TemporaryDirectory(dir=spill_folder()) as folder,
         opened_rows(

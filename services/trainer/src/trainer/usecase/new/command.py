@@ -17,10 +17,10 @@ from trainer.usecase.new import decision, dialect
 from trainer.usecase.new.decision import BadChoice, Decision, Relations
 from trainer.usecase.new.profile import MARKERS, Measured, Profile, comma_decides
 from trainer.usecase.new.writing import written
-from trainer.usecase.objects import is_object
+from trainer.usecase.periods import EVERYTHING
 from trainer.usecase.reading import FILE, parse
-from trainer.usecase.remote import is_address, locate
-from trainer.usecase.rows import EVERYTHING, opened_rows
+from trainer.usecase.rows import opened_rows
+from trainer.usecase.sources import is_elsewhere, locate
 
 MOST_ROWS = 1_000_000
 """That are looked at; of a longer table the first."""
@@ -85,7 +85,7 @@ def create(choices: Choices, usecases: Path, root: Path) -> New:
 
 
 def _source(data: str, root: Path) -> Files:
-    if is_address(data) or is_object(data):
+    if is_elsewhere(data):
         return Files(files=data)
     if "://" in data:
         raise BadChoice(f"DATA={data}: a file, a folder, a glob, or an address of http, https or s3 is allowed")

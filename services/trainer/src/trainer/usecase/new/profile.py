@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import duckdb
 
+from trainer.usecase.cells import INTEGER, NUMBER, OFFSET
 from trainer.usecase.database import identifier, text
 from trainer.usecase.declaration import EPOCHS, ColumnType
-from trainer.usecase.rows import INTEGER, NUMBER, OFFSET
 
 MARKERS = ("", "NA", "N/A", "n/a", "na", "?", "-", "--", "NULL", "null", "None", "none", "NaN", "nan", "#N/A", ".")
 """Texts that people write for no value."""
