@@ -223,15 +223,18 @@ def test_columns_that_are_no_fields_are_left_out_with_the_reason(make: Make) -> 
             "empty": "",
             "story": "It was a dark and stormy night when the goods came in " + "x" * (number % 9),
             "cents": row["price"] * 100 + 3,
+            "receipt": 70_000 + 3 * number,
+            "grams": number * 7_919_117 % 100_003_993,
         }
         for number, row in enumerate(cells())
     ]
     new, declaration = make(text(given))
     why = {column.profile.name: column.why for column in new.decision.columns if column.use == "left out"}
-    assert set(why) == {"uuid", "same", "empty", "story", "cents"}
+    assert set(why) == {"uuid", "same", "empty", "story", "cents", "receipt"}
+    assert why["receipt"] == "numbers the rows"
     assert why["story"] == "free text"
     assert "a leak?" in why["cents"]
-    assert set(declaration.fields) == {"when", "size", "colour"}
+    assert set(declaration.fields) == {"when", "size", "colour", "grams"}
     assert set(why) <= set(declaration.table.columns)
 
 

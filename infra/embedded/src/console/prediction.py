@@ -31,8 +31,8 @@ def ask(serving: str) -> Answer:
 def show(answer: Answer, serving: str, terminal: Terminal) -> None:
     terminal.heading("Prediction")
     terminal.text(f"  POST {serving}/predict")
-    terminal.text(f"  {json.dumps(answer.request)}")
-    terminal.text(f"  {json.dumps(answer.response)}")
+    terminal.text(f"  {json.dumps(answer.request, ensure_ascii=False)}")
+    terminal.text(f"  {json.dumps(answer.response, ensure_ascii=False)}")
     terminal.heading("Metrics of the served model")
     for name, value in sorted(answer.metrics.items()):
         terminal.text(f"  {name:<28} {value:,.4f}" if isinstance(value, float) else f"  {name:<28} {value}")

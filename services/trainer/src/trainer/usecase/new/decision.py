@@ -23,6 +23,8 @@ FEW_CLASSES = 10
 TELLING, TELLING_MUCH = 0.99, 0.9
 """Correlation with the target from which on a column is left out, and from which on it is worth a look."""
 ALIKE = 0.8
+PAIRS_BY_CHANCE = 10
+"""Pairs of the same number, of so many in such a range, from which on to find none is no chance."""
 LEAST_PERIODS, LEAST_ROWS = 3, 100
 SENTINELS = (-1.0, -9.0, -99.0, -999.0, -9999.0, 999.0, 9999.0, 99999.0)
 LATER_SHARE = 0.95
@@ -162,9 +164,21 @@ def _unfit(profile: Profile) -> str:
             return "names the row: nearly every value is another"
         if not vocabulary(profile):
             return "too many different values with too few rows each"
-    if profile.type == "integer" and profile.distinct == profile.rows and _is_identifier(profile.name):
+    if profile.type == "integer" and profile.distinct == profile.rows and _numbers_rows(profile):
         return "numbers the rows"
     return ""
+
+
+def _numbers_rows(profile: Profile) -> bool:
+    """Of whole numbers of which no two are the same: whether they are meant so, by the column's name or their range.
+
+    Of counts and measurements in so small a range some would be the same by chance.
+    """
+    if _is_identifier(profile.name):
+        return True
+    if profile.low is None or profile.high is None:
+        return False
+    return profile.rows**2 / (2 * (profile.high - profile.low + 1)) > PAIRS_BY_CHANCE
 
 
 def _is_identifier(name: str) -> bool:
